@@ -1,0 +1,1 @@
+"""Fragmented MP4, virtual MP4 and HLS playlists. Pure."""

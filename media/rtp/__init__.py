@@ -1,0 +1,1 @@
+"""RTP and RTCP: packets, payload formats, loss and order, timelines. Pure."""

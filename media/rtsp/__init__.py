@@ -1,0 +1,1 @@
+"""RTSP 1.0 messages, authentication and session state machines, client and server side. Pure."""

@@ -1,0 +1,1 @@
+"""Where media rests: segments, index, retention, replay. Never imports `streams`."""

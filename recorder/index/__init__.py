@@ -1,0 +1,1 @@
+"""The index of one volume: the single door to sqlite3."""

@@ -1,0 +1,1 @@
+"""Where media flows: sources, the hub, live outputs, WebRTC sessions and meeting rooms. Never imports `recorder`."""

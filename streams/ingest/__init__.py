@@ -1,0 +1,1 @@
+"""Sources that pull: one module per way in."""
