@@ -1,0 +1,85 @@
+"""Rules of the house that no linter knows: sizes, broad excepts, registry addresses, words that do not belong."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("media", "streams", "recorder", "api")
+
+SUPERVISORS = {
+    "media/base/tasks.py",
+    "streams/hub.py",
+}
+"""Files that may catch `Exception`: where an unknown error of one camera, room or reader must end. Each says why."""
+
+
+def sources() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def tests() -> list[Path]:
+    return sorted((ROOT / "tests").rglob("*.py"))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def is_broad(handler: ast.ExceptHandler) -> bool:
+    return handler.type is None or (isinstance(handler.type, ast.Name) and handler.type.id in {"Exception", "BaseException"})
+
+
+def test_no_function_is_longer_than_sixty_lines() -> None:
+    long = [
+        f"{name(path)}:{node.lineno} {node.name}"
+        for path in sources()
+        for node in functions(path)
+        if (node.end_lineno or 0) - node.lineno + 1 > 60
+    ]
+    assert long == []
+
+
+def test_no_file_is_longer_than_five_hundred_lines() -> None:
+    assert [name(p) for p in [*sources(), *tests()] if p.read_text().count("\n") > 500] == []
+
+
+def test_every_module_says_what_it_is_in_at_most_fifteen_lines() -> None:
+    bad = []
+    for path in sources():
+        doc = ast.get_docstring(ast.parse(path.read_text()))
+        if "migrations/versions" not in name(path) and (not doc or doc.count("\n") + 1 > 15):
+            bad.append(name(path))
+    assert bad == []
+
+
+def test_broad_excepts_live_in_supervisors_only() -> None:
+    found = {
+        name(path)
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler) and is_broad(node)
+    }
+    assert found <= SUPERVISORS
+
+
+@pytest.mark.parametrize("word", ["util", "utils", "helper", "helpers", "manager", "common", "misc"])
+def test_no_module_is_named_for_nothing(word: str) -> None:
+    assert [name(p) for p in sources() if p.stem == word or p.parent.name == word] == []
+
+
+def test_locks_hold_no_registry_addresses() -> None:
+    tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False).stdout.split("\n")
+    locks = [ROOT / n for n in tracked if n.endswith(("package-lock.json", ".npmrc")) or Path(n).name.startswith("requirements")]
+    address = re.compile(r'"resolved": *"http|index-url|https?://[^ "]*\.(?:whl|tgz)|registry *= *http')
+    assert [name(p) for p in locks if p.exists() and address.search(p.read_text())] == []
