@@ -106,7 +106,7 @@ class Stream:
             try:
                 reader.on_unit(unit)
             except Exception:
-                self._evict(reader)
+                self._evict(reader)  # a bug in one subscriber must not hurt the others
 
     def end(self, reason: EndReason) -> None:
         """End the run; readers stay attached and wait for the next."""
@@ -126,7 +126,7 @@ class Stream:
 
     def _evict(self, reader: Reader) -> None:
         """Detach a reader that raised: a bug in one subscriber must not hurt the others."""
-        log.exception("reader failed and was detached", stream=str(self.key), reader=type(reader).__name__)
+        log.error("reader failed and was detached", stream=str(self.key), reader=type(reader).__name__, exc_info=True)
         self.detach(reader)
 
 

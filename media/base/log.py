@@ -15,11 +15,22 @@ import structlog
 
 _SECRET_KEYS = frozenset(
     {
-        "password", "token", "secret", "grant", "authorization", "cookie", "otp", "access_token", "refresh_token",
-        "secret_key", "passcode", "nonce", "response",
+        "password",
+        "token",
+        "secret",
+        "grant",
+        "authorization",
+        "cookie",
+        "otp",
+        "access_token",
+        "refresh_token",
+        "secret_key",
+        "passcode",
+        "nonce",
+        "response",
     }
 )
-_URL_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]*(?:/[^\s/@]*)*@", re.IGNORECASE)
+_URL_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s\"]*@", re.IGNORECASE)  # a password may hold "@" and "/"
 _QUERY_SECRETS = re.compile(r"((?:token|grant|password|secret|passcode)=)[^&\s\"']+", re.IGNORECASE)
 
 
@@ -47,7 +58,9 @@ def setup(*, process: str, level: str = "info", as_json: bool = True) -> None:
         _redact_event,
     ]
     renderer: Any = (
-        structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=False)
     )
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(

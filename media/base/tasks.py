@@ -67,7 +67,7 @@ class Owner:
 
 @dataclass(slots=True)
 class Backoff:
-    """Exponential back-off with full jitter above one half: 1, 2, 4 … `limit_s`, each times 0.5 to 1."""
+    """Exponential back-off with jitter: 1, 2, 4 … `limit_s` seconds, each times 0.5 to 1."""
 
     first_s: float = 1.0
     limit_s: float = 30.0
@@ -75,10 +75,10 @@ class Backoff:
 
     def next_s(self, rng: random.Random | None = None) -> float:
         """Return the next wait in seconds and count the try."""
-        ceiling = min(self.limit_s, self.first_s * 2 ** min(self.tries, 16))
+        ceiling = min(self.limit_s, self.first_s * 2.0 ** min(self.tries, 16))
         self.tries += 1
-        spread = (rng or random).uniform(0.5, 1.0)
-        return max(min(self.first_s, self.limit_s), ceiling * spread) if self.tries > 1 else ceiling * spread
+        spread: float = rng.uniform(0.5, 1.0) if rng else random.uniform(0.5, 1.0)  # noqa: S311  # jitter, no secret
+        return ceiling * spread
 
     def reset(self) -> None:
         """Forget the tries after a good spell."""

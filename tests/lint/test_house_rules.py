@@ -37,7 +37,9 @@ def name(path: Path) -> str:
 
 
 def is_broad(handler: ast.ExceptHandler) -> bool:
-    return handler.type is None or (isinstance(handler.type, ast.Name) and handler.type.id in {"Exception", "BaseException"})
+    return handler.type is None or (
+        isinstance(handler.type, ast.Name) and handler.type.id in {"Exception", "BaseException"}
+    )
 
 
 def test_no_function_is_longer_than_sixty_lines() -> None:
@@ -75,11 +77,17 @@ def test_broad_excepts_live_in_supervisors_only() -> None:
 
 @pytest.mark.parametrize("word", ["util", "utils", "helper", "helpers", "manager", "common", "misc"])
 def test_no_module_is_named_for_nothing(word: str) -> None:
-    assert [name(p) for p in sources() if p.stem == word or p.parent.name == word] == []
+    assert [name(p) for p in sources() if word in (p.stem, p.parent.name)] == []
 
 
 def test_locks_hold_no_registry_addresses() -> None:
-    tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False).stdout.split("\n")
-    locks = [ROOT / n for n in tracked if n.endswith(("package-lock.json", ".npmrc")) or Path(n).name.startswith("requirements")]
+    tracked = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False
+    ).stdout.split("\n")
+    locks = [
+        ROOT / n
+        for n in tracked
+        if n.endswith(("package-lock.json", ".npmrc")) or Path(n).name.startswith("requirements")
+    ]
     address = re.compile(r'"resolved": *"http|index-url|https?://[^ "]*\.(?:whl|tgz)|registry *= *http')
     assert [name(p) for p in locks if p.exists() and address.search(p.read_text())] == []
