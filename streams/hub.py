@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from media.base.ids import StreamKey
-from media.packet import AccessUnit, EndReason, Kind, Reader, Track
+from media.packet import AccessUnit, CodecParams, EndReason, Kind, Reader, Track
 
 log = structlog.get_logger(__name__)
 
@@ -99,14 +99,21 @@ class Stream:
         for reader in self._readers:
             self._call(reader, lambda r: r.on_run(self.tracks))
 
+    def retune(self, params: CodecParams, track: int) -> None:
+        """Remember that the units of `track` carry new `params` from here on, for readers that attach later.
+
+        The run goes on and present readers are not called: the units themselves tell them.
+        """
+        self.tracks = tuple(Track(track, params) if old.index == track else old for old in self.tracks)
+
     def publish(self, unit: AccessUnit) -> None:
         """Hand one unit to every reader. The hot path: about 2 µs and one call per reader."""
         self.gop.add(unit)
         for reader in self._readers:
             try:
                 reader.on_unit(unit)
-            except Exception:
-                self._evict(reader)  # a bug in one subscriber must not hurt the others
+            except Exception as error:  # a bug in one subscriber must not hurt the others
+                self._evict(reader, error)
 
     def end(self, reason: EndReason) -> None:
         """End the run; readers stay attached and wait for the next."""
@@ -121,12 +128,12 @@ class Stream:
     def _call(self, reader: Reader, call: Callable[[Reader], None]) -> None:
         try:
             call(reader)
-        except Exception:
-            self._evict(reader)
+        except Exception as error:  # as in publish
+            self._evict(reader, error)
 
-    def _evict(self, reader: Reader) -> None:
-        """Detach a reader that raised: a bug in one subscriber must not hurt the others."""
-        log.error("reader failed and was detached", stream=str(self.key), reader=type(reader).__name__, exc_info=True)
+    def _evict(self, reader: Reader, error: Exception) -> None:
+        """Detach a reader that raised; its owner sees it in the log and in `reader_count`."""
+        log.error("reader failed and was detached", stream=str(self.key), reader=type(reader).__name__, exc_info=error)
         self.detach(reader)
 
 
