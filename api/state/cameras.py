@@ -1,8 +1,9 @@
 """What every camera should do (written by api) and what it does (written by workers).
 
 `xy:cameras` is a hash of camera id to the JSON of `CameraDesired`; each change is announced on the channel
-`xy:changed`. `xy:status` is a hash of camera id to the state object of CONTRACT with `at_wall_us` and `slot`; a
-*change* of state is announced on `xy:camera-status`. The hash is a projection: api rewrites it from SQL at start.
+`xy:changed`. `xy:status` is a hash of camera id to the camera state object of the API with `at` and `slot`; a
+*change* of state is announced on the bus `xy:bus`. The desired hash is a projection: api writes it from SQL, and marks
+it complete.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,8 +14,9 @@ from api.state.door import Door, dump, load, translated
 
 CAMERAS = "xy:cameras"
 CHANGED = "xy:changed"
+COMPLETE = "xy:cameras:complete"
 STATUS = "xy:status"
-STATUS_CHANNEL = "xy:camera-status"
+BUS = "xy:bus"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,14 @@ class CameraDesired:
 _FIELDS = frozenset({"id", "source_url_enc", "sub_source_url_enc", "enabled", "org_id", "version", "transport"})
 
 
+@dataclass(frozen=True, slots=True)
+class DesiredCameras:
+    """The desired cameras by id; `is_complete` is False while api is still writing them into an empty Redis."""
+
+    by_id: dict[str, CameraDesired]
+    is_complete: bool
+
+
 class CameraStore(Door):
     """Desired cameras and their states."""
 
@@ -83,35 +93,27 @@ class CameraStore(Door):
                 pipe.publish(CHANGED, dump({"id": camera_id}))
                 await pipe.execute()
 
-    async def replace_cameras(self, cameras: Iterable[CameraDesired]) -> None:
-        """Make the hash equal `cameras` in one step and announce it; api does so at start and after an outage."""
-        wanted: dict[Any, Any] = {camera.id: camera.to_json() for camera in cameras}
+    async def mark_cameras_complete(self) -> None:
+        """Tell the workers that the desired cameras are all there: what is missing now is meant to be gone."""
         with translated():
-            async with self._redis.pipeline() as pipe:
-                pipe.delete(CAMERAS)
-                if wanted:
-                    pipe.hset(CAMERAS, mapping=wanted)
-                pipe.set("xy:cameras:complete", "1")
-                pipe.publish(CHANGED, dump({"id": None}))
-                await pipe.execute()
+            if await self._redis.set(COMPLETE, "1", nx=True):
+                await self._redis.publish(CHANGED, dump({"id": None}))
 
-    async def cameras(self) -> dict[str, CameraDesired] | None:
-        """Return the desired cameras, or None when nobody has written them since this Redis began.
+    async def cameras(self) -> DesiredCameras:
+        """Return the desired cameras, and whether they are all there.
 
-        None is not the empty county: a worker that meets a freshly emptied Redis keeps what it runs.
+        After Redis lost its data they are not, until api has written them again; a worker then keeps what it runs.
         """
         with translated():
             async with self._redis.pipeline() as pipe:
-                pipe.get("xy:cameras:complete")
+                pipe.get(COMPLETE)
                 pipe.hgetall(CAMERAS)
                 complete, raw = await pipe.execute()
-        if not complete:
-            return None
         parsed = ((key, CameraDesired.from_json(text)) for key, text in raw.items())
-        return {key: camera for key, camera in parsed if camera is not None}
+        return DesiredCameras({key: camera for key, camera in parsed if camera is not None}, bool(complete))
 
     async def put_statuses(self, statuses: Mapping[str, Mapping[str, Any]], changed: Iterable[str] = ()) -> None:
-        """Store states by camera id; those named in `changed` are announced as `{"id", "status"}`."""
+        """Store states by camera id; those named in `changed` are announced on the bus as `camera.status`."""
         if not statuses:
             return
         packed: dict[Any, Any] = {key: dump(status) for key, status in statuses.items()}
@@ -119,7 +121,7 @@ class CameraStore(Door):
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hset(STATUS, mapping=packed)
                 for key in changed:
-                    pipe.publish(STATUS_CHANNEL, dump({"id": key, "status": statuses[key]}))
+                    pipe.publish(BUS, dump({"kind": "camera.status", "payload": {"id": key, "status": statuses[key]}}))
                 await pipe.execute()
 
     async def statuses(self, camera_ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
