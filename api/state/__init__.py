@@ -1,6 +1,6 @@
 """The only door to Redis: desired cameras, slots and leases, camera states, worker events, buckets, messages."""
 
-from api.state.cameras import CameraDesired, DesiredCameras, RecordingDesired
+from api.state.cameras import CameraDesired, RecordingDesired
 from api.state.events import EventBatch, WorkerEvent
 from api.state.messages import Message
 from api.state.slots import Lease, SlotInfo
@@ -8,7 +8,6 @@ from api.state.store import State
 
 __all__ = [
     "CameraDesired",
-    "DesiredCameras",
     "EventBatch",
     "Lease",
     "Message",

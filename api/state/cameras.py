@@ -64,14 +64,6 @@ class CameraDesired:
 _FIELDS = frozenset({"id", "source_url_enc", "sub_source_url_enc", "enabled", "org_id", "version", "transport"})
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredCameras:
-    """The desired cameras by id; `is_complete` is False while api is still writing them into an empty Redis."""
-
-    by_id: dict[str, CameraDesired]
-    is_complete: bool
-
-
 class CameraStore(Door):
     """Desired cameras and their states."""
 
@@ -93,24 +85,32 @@ class CameraStore(Door):
                 pipe.publish(CHANGED, dump({"id": camera_id}))
                 await pipe.execute()
 
-    async def mark_cameras_complete(self) -> None:
-        """Tell the workers that the desired cameras are all there: what is missing now is meant to be gone."""
+    async def replace_cameras(self, cameras: Iterable[CameraDesired]) -> None:
+        """Make the desired cameras exactly these, in one step, and announce it; from now on they are all there."""
+        wanted: dict[Any, Any] = {camera.id: camera.to_json() for camera in cameras}
         with translated():
-            if await self._redis.set(COMPLETE, "1", nx=True):
-                await self._redis.publish(CHANGED, dump({"id": None}))
+            async with self._redis.pipeline() as pipe:
+                pipe.delete(CAMERAS)
+                if wanted:
+                    pipe.hset(CAMERAS, mapping=wanted)
+                pipe.set(COMPLETE, "1")
+                pipe.publish(CHANGED, dump({"id": None}))
+                await pipe.execute()
 
-    async def cameras(self) -> DesiredCameras:
-        """Return the desired cameras, and whether they are all there.
+    async def cameras(self) -> dict[str, CameraDesired] | None:
+        """Return the desired cameras, or None when nobody wrote them all since this Redis began.
 
-        After Redis lost its data they are not, until api has written them again; a worker then keeps what it runs.
+        None is not the empty county: a worker that meets a freshly emptied Redis keeps what it runs.
         """
         with translated():
             async with self._redis.pipeline() as pipe:
                 pipe.get(COMPLETE)
                 pipe.hgetall(CAMERAS)
                 complete, raw = await pipe.execute()
+        if not complete:
+            return None
         parsed = ((key, CameraDesired.from_json(text)) for key, text in raw.items())
-        return DesiredCameras({key: camera for key, camera in parsed if camera is not None}, bool(complete))
+        return {key: camera for key, camera in parsed if camera is not None}
 
     async def put_statuses(self, statuses: Mapping[str, Mapping[str, Any]], changed: Iterable[str] = ()) -> None:
         """Store states by camera id; those named in `changed` are announced on the bus as `camera.status`."""
