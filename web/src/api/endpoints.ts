@@ -1,0 +1,85 @@
+/** Every call of the console to the hub, by hand and typed. Pages and stores use these, never paths. */
+import { API_ROOT, call, callAll, fetchRaw } from './http'
+import type * as T from './types'
+
+const id = encodeURIComponent
+
+export const setup = {
+  needed: () => call<{ needed: boolean }>('/setup', { auth: false }),
+  create: (input: { username: string; password: string; display_name?: string; county_name: string }) =>
+    call<unknown>('/setup', { method: 'POST', json: input, auth: false }),
+}
+
+export const auth = {
+  login: (username: string, password: string, otp?: string) =>
+    call<T.Tokens>('/auth/login', {
+      method: 'POST',
+      json: { username, password, ...(otp ? { otp } : {}) },
+      auth: false,
+    }),
+  logout: () => call<unknown>('/auth/logout', { method: 'POST', json: {} }),
+  me: () => call<T.Me>('/auth/me'),
+}
+
+export const orgs = {
+  list: () => callAll<T.Org>('/orgs'),
+  create: (input: Partial<T.Org>) => call<T.Org>('/orgs', { method: 'POST', json: input }),
+  update: (orgId: string, input: Partial<T.Org>) => call<T.Org>(`/orgs/${id(orgId)}`, { method: 'PATCH', json: input }),
+  remove: (orgId: string) => call<unknown>(`/orgs/${id(orgId)}`, { method: 'DELETE' }),
+}
+
+export const users = {
+  list: () => callAll<T.User>('/users'),
+  create: (input: T.UserInput) => call<T.User>('/users', { method: 'POST', json: input }),
+  update: (userId: string, input: Partial<T.UserInput>) =>
+    call<T.User>(`/users/${id(userId)}`, { method: 'PATCH', json: input }),
+  remove: (userId: string) => call<unknown>(`/users/${id(userId)}`, { method: 'DELETE' }),
+  roles: () => call<{ items: T.Role[] }>('/roles').then((page) => page.items),
+}
+
+export const cameras = {
+  list: () => callAll<T.Camera>('/cameras'),
+  create: (input: T.CameraInput) => call<T.Camera>('/cameras', { method: 'POST', json: input }),
+  update: (cameraId: string, input: Partial<T.CameraInput>) =>
+    call<T.Camera>(`/cameras/${id(cameraId)}`, { method: 'PATCH', json: input }),
+  remove: (cameraId: string) => call<unknown>(`/cameras/${id(cameraId)}`, { method: 'DELETE' }),
+  probe: (sourceUrl: string) =>
+    call<T.ProbeResult>('/cameras/probe', { method: 'POST', json: { source_url: sourceUrl }, timeoutMs: 20_000 }),
+  import: (file: File) => {
+    const body = new FormData()
+    body.append('file', file)
+    return call<T.ImportReport>('/cameras/import', { method: 'POST', body, timeoutMs: 120_000 })
+  },
+}
+
+export const live = {
+  /** WHEP: the answer and where to DELETE the session. */
+  offer: (cameraId: string, stream: T.StreamQuality, sdp: string, signal: AbortSignal) =>
+    fetchRaw(`/cameras/${id(cameraId)}/whep?stream=${stream}`, {
+      method: 'POST',
+      body: sdp,
+      headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' },
+      signal,
+    }),
+  end: (location: string) => fetchRaw(location, { method: 'DELETE', timeoutMs: 5_000 }),
+}
+
+export const replay = {
+  recordings: (cameraId: string, start: string, end: string) =>
+    call<T.Recordings>(`/recordings?${new URLSearchParams({ camera_id: cameraId, start, end }).toString()}`),
+  calendar: (cameraId: string, month: string) =>
+    call<{ days: T.CalendarDay[] }>(
+      `/recordings/calendar?${new URLSearchParams({ camera_id: cameraId, month }).toString()}`,
+    ),
+  grant: (input: T.GrantRequest) => call<T.Grant>('/playback-grants', { method: 'POST', json: input }),
+  /** The cookie set with the grant opens these; the grant itself stays out of every URL and log. */
+  playlistUrl: (cameraId: string, start: string, end: string) =>
+    `${API_ROOT}/cameras/${id(cameraId)}/playback.m3u8?${new URLSearchParams({ start, end }).toString()}`,
+  mp4Url: (cameraId: string, start: string, end: string) =>
+    `${API_ROOT}/cameras/${id(cameraId)}/playback.mp4?${new URLSearchParams({ start, end }).toString()}`,
+}
+
+export const system = {
+  storage: () => call<T.StorageReport>('/storage'),
+  audit: (query: Record<string, string>) => call<T.Page<T.AuditRow>>(`/audit?${new URLSearchParams(query).toString()}`),
+}

@@ -1,0 +1,217 @@
+/** The shapes of `/api/v1`, by hand, in one place. Times are RFC 3339 strings in UTC. */
+
+export type OrgLevel = 'county' | 'township' | 'village'
+export type RecordingMode = 'continuous' | 'schedule' | 'event' | 'off'
+export type SourceState = 'online' | 'connecting' | 'offline' | 'disabled'
+export type StreamQuality = 'main' | 'sub'
+
+export interface Page<T> {
+  items: T[]
+  next_cursor?: string | null
+}
+
+export interface Tokens {
+  access_token: string
+  refresh_token?: string
+  token_type: string
+  expires_in: number
+}
+
+export interface Me {
+  id: string
+  username: string
+  display_name: string
+  org_id: string
+  roles: string[]
+  verbs: string[]
+  locale?: string | null
+}
+
+export interface Org {
+  id: string
+  name: string
+  level: OrgLevel
+  parent_id: string | null
+  code?: string | null
+  cameras_total?: number
+  cameras_online?: number
+}
+
+export interface RecordingStatus {
+  state: string
+  since?: string | null
+  reason?: string | null
+}
+
+export interface CameraStatus {
+  state: SourceState
+  reason?: string | null
+  since?: string | null
+  last_packet_at?: string | null
+  video?: { codec: string; width: number; height: number; fps?: number | null } | null
+  audio?: { codec: string; [key: string]: unknown } | null
+  bitrate_bps?: number | null
+  clock_offset_ms?: number | null
+  recording?: RecordingStatus | null
+}
+
+export interface RecordingPlan {
+  mode: RecordingMode
+  retention_days: number
+}
+
+export interface Camera {
+  id: string
+  name: string
+  org_id: string
+  source_url?: string | null
+  sub_source_url?: string | null
+  enabled: boolean
+  recording?: RecordingPlan | null
+  location?: string | null
+  gb_code?: string | null
+  status?: CameraStatus | null
+}
+
+export interface CameraInput {
+  id?: string
+  name: string
+  org_id: string
+  source_url?: string
+  sub_source_url?: string | null
+  enabled: boolean
+  recording: RecordingPlan
+  location?: string | null
+  gb_code?: string | null
+}
+
+export interface ProbeTrack {
+  kind?: string
+  codec?: string
+  [key: string]: unknown
+}
+
+export interface ProbeResult {
+  ok: boolean
+  tracks?: ProbeTrack[]
+  video?: { codec: string; width: number; height: number; fps?: number | null } | null
+  audio?: { codec: string; [key: string]: unknown } | null
+  preview_jpeg_base64?: string | null
+  code?: string | null
+  message?: string | null
+}
+
+export interface ImportRow {
+  row: number
+  id?: string | null
+  name?: string | null
+  state: 'created' | 'rejected'
+  code?: string | null
+  message?: string | null
+}
+
+export interface ImportReport {
+  created: number
+  rejected: number
+  rows: ImportRow[]
+}
+
+export interface Span {
+  start: string
+  end: string
+  bytes?: number
+}
+
+export interface Gap {
+  start: string
+  end: string
+  reason: string
+}
+
+export interface Recordings {
+  spans: Span[]
+  gaps: Gap[]
+  planned_s?: number
+  recorded_s?: number
+  completeness?: number | null
+}
+
+export interface CalendarDay {
+  day: string
+  recorded_s?: number
+}
+
+export interface Grant {
+  grant: string
+  expires_at: string
+}
+
+export interface GrantRequest {
+  camera_ids: string[]
+  start: string
+  end: string
+  reason: string
+  case_no?: string
+  unit?: string
+}
+
+export interface Volume {
+  id: string
+  path?: string | null
+  free_bytes: number
+  total_bytes: number
+  floor_bytes?: number | null
+  state?: string | null
+}
+
+export interface CameraStorage {
+  camera_id: string
+  bytes: number
+  oldest?: string | null
+  kept_days?: number | null
+  required_days?: number | null
+  days_left?: number | null
+}
+
+export interface StorageReport {
+  volumes: Volume[]
+  cameras: CameraStorage[]
+}
+
+export interface User {
+  id: string
+  username: string
+  display_name: string
+  org_id: string
+  roles: string[]
+  enabled?: boolean
+  last_login_at?: string | null
+}
+
+export interface UserInput {
+  username?: string
+  password?: string
+  display_name: string
+  org_id: string
+  roles: string[]
+  enabled?: boolean
+}
+
+export interface Role {
+  name: string
+  title?: string | null
+  verbs: string[]
+}
+
+export interface AuditRow {
+  id: string | number
+  at: string
+  user_id?: string | null
+  username?: string | null
+  action: string
+  target?: string | null
+  result?: string | null
+  address?: string | null
+  trace_id?: string | null
+  details?: Record<string, unknown> | null
+}

@@ -1,0 +1,62 @@
+/**
+ * Between the clock on the wall and the clock of the `<video>` element. Fragments carry EXT-X-PROGRAM-DATE-TIME; at
+ * gaps the wall jumps while media time runs on, so the mapping is piecewise; pure.
+ */
+export interface Fragment {
+  /** Seconds on the media timeline. */
+  startS: number
+  durationS: number
+  /** Wall clock of its first picture, epoch ms. */
+  wallMs: number
+}
+
+export interface MediaPosition {
+  mediaS: number
+  wallMs: number
+  /** True when the wished moment was not recorded and this is the next one that was. */
+  skipped: boolean
+}
+
+/** Beyond this the wished moment counts as "in a gap"; below it is rounding between fragments. */
+const ROUNDING_MS = 250
+
+/** Where to seek for a moment; null when nothing is recorded from it on. */
+export function positionOf(fragments: readonly Fragment[], wallMs: number): MediaPosition | null {
+  for (const fragment of fragments) {
+    const endMs = fragment.wallMs + fragment.durationS * 1000
+    if (wallMs >= endMs) continue
+    if (wallMs >= fragment.wallMs) {
+      return { mediaS: fragment.startS + (wallMs - fragment.wallMs) / 1000, wallMs, skipped: false }
+    }
+    return { mediaS: fragment.startS, wallMs: fragment.wallMs, skipped: fragment.wallMs - wallMs > ROUNDING_MS }
+  }
+  return null
+}
+
+/** What the clock on the wall showed at a media time; null outside the fragments. */
+export function wallOf(fragments: readonly Fragment[], mediaS: number): number | null {
+  let low = 0
+  let high = fragments.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if ((fragments[middle] as Fragment).startS <= mediaS) low = middle
+    else high = middle - 1
+  }
+  const fragment = fragments[low]
+  if (!fragment || mediaS < fragment.startS - 0.5) return null
+  return fragment.wallMs + Math.min(mediaS - fragment.startS, fragment.durationS) * 1000
+}
+
+export interface PlayWindow {
+  startMs: number
+  endMs: number
+}
+
+const LEAD_MS = 60_000
+const WINDOW_MS = 3600_000
+
+/** The part of the day that one playlist covers: a little before the moment, up to an hour after, not the future. */
+export function windowFor(wallMs: number, day: PlayWindow, nowMs: number): PlayWindow {
+  const startMs = Math.max(day.startMs, wallMs - LEAD_MS)
+  return { startMs, endMs: Math.max(startMs + 1000, Math.min(day.endMs, nowMs, startMs + WINDOW_MS)) }
+}
