@@ -14,7 +14,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from media.base.errors import RemoteProtocolError
-from media.codec import aac, h264, h265
+from media.codec import aac, g711, h264, h265, opus
 from media.packet import Codec, CodecParams, Kind
 from media.sdp.session import MediaSection, SessionDescription
 
@@ -192,15 +192,14 @@ def _params(codec: Codec, clock_rate_hz: int, channels: int, formats: Mapping[st
     if codec is Codec.VP8:
         return CodecParams(codec=codec, clock_rate_hz=90_000, rfc6381="vp8")
     if codec is Codec.OPUS:  # RFC 7587: always 48000/2, whatever the camera writes
-        return CodecParams(codec=codec, clock_rate_hz=48_000, rfc6381="opus", sample_rate_hz=48_000, channels=2)
-    rate_hz = clock_rate_hz or 8_000
-    return CodecParams(codec=codec, clock_rate_hz=rate_hz, sample_rate_hz=rate_hz, channels=max(1, min(channels, 2)))
+        return opus.opus_params()
+    return g711.g711_params(codec, clock_rate_hz or g711.SAMPLE_RATE_HZ, max(1, min(channels, 2)))
 
 
 def _aac_params(formats: Mapping[str, str], clock_rate_hz: int, channels: int) -> CodecParams:
     """Return AAC's parameters from `config`, or a usual AAC-LC of the written clock when that is broken."""
     try:
-        return aac.aac_params(bytes.fromhex(formats.get("config", "")))
+        return aac.aac_params(bytes.fromhex(formats.get("config", "")), clock_rate_hz)
     except (ValueError, RemoteProtocolError):
         return CodecParams(
             codec=Codec.AAC,
