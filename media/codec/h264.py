@@ -164,26 +164,30 @@ def parse_pps(nal: bytes) -> Pps:
     return Pps(pps_id, sps_id, reader.flag())
 
 
+def set_key(nal: bytes) -> tuple[int, int]:
+    """Return type and id of a parameter set; RemoteProtocolError when it is broken."""
+    if nal and nal_type(nal[0]) == NalType.SPS:
+        return NalType.SPS, parse_sps(nal).sps_id
+    return NalType.PPS, parse_pps(nal).pps_id
+
+
 def codec_params(parameter_sets: Iterable[bytes]) -> CodecParams:
     """Return the parameters of a track from its sets, in any order, with or without start codes.
 
     Broken sets are left out. Without both an SPS and a PPS `parameter_sets` stays empty: incomplete, wait for
     in-band sets. Of several sets with one id the last counts.
     """
-    sps_by_id: dict[int, tuple[Sps, bytes]] = {}
-    pps_by_id: dict[int, bytes] = {}
+    by_key: dict[tuple[int, int], bytes] = {}
     for nal in [nal for given in parameter_sets for nal in split_annexb(given)]:
         try:
-            if nal_type(nal[0]) == NalType.SPS:
-                sps = parse_sps(nal)
-                sps_by_id[sps.sps_id] = (sps, nal)
-            elif nal_type(nal[0]) == NalType.PPS:
-                pps_by_id[parse_pps(nal).pps_id] = nal
+            by_key[set_key(nal)] = nal
         except RemoteProtocolError:
             continue
-    if not sps_by_id or not pps_by_id:
+    sps_nals = [nal for (kind, _), nal in by_key.items() if kind == NalType.SPS]
+    pps_nals = [nal for (kind, _), nal in by_key.items() if kind == NalType.PPS]
+    if not sps_nals or not pps_nals:
         return CodecParams(codec=Codec.H264, clock_rate_hz=CLOCK_RATE_HZ)
-    first = next(iter(sps_by_id.values()))[0]
+    first = parse_sps(sps_nals[0])
     return CodecParams(
         codec=Codec.H264,
         clock_rate_hz=CLOCK_RATE_HZ,
@@ -191,14 +195,14 @@ def codec_params(parameter_sets: Iterable[bytes]) -> CodecParams:
         width=first.width,
         height=first.height,
         fps=first.fps,
-        parameter_sets=(*(nal for _, nal in sps_by_id.values()), *pps_by_id.values()),
+        parameter_sets=(*sps_nals, *pps_nals),
     )
 
 
 def avcc(params: CodecParams) -> bytes:
     """Return the AVCDecoderConfigurationRecord of complete parameters; LocalProtocolError when incomplete."""
-    sps_nals = [nal for nal in params.parameter_sets if nal_type(nal[0]) == NalType.SPS]
-    pps_nals = [nal for nal in params.parameter_sets if nal_type(nal[0]) == NalType.PPS]
+    sps_nals = [nal for nal in params.parameter_sets if nal_type(nal[0]) == NalType.SPS][:31]
+    pps_nals = [nal for nal in params.parameter_sets if nal_type(nal[0]) == NalType.PPS][:255]
     if not sps_nals or not pps_nals:
         raise LocalProtocolError("no parameter sets to describe", codec=params.codec)
     record = bytearray(b"\x01" + sps_nals[0][1:4] + b"\xff")  # 4-byte lengths
@@ -218,9 +222,9 @@ def avcc(params: CodecParams) -> bytes:
 
 
 def _reader(nal: bytes, expected: NalType) -> BitReader:
-    if len(nal) < 3 or nal_type(nal[0]) != expected:
-        raise RemoteProtocolError("not the expected parameter set", expected=expected.name)
-    return BitReader(remove_emulation_prevention(nal[1:MAX_PARAMETER_SET_BYTES]))
+    if not 2 < len(nal) <= MAX_PARAMETER_SET_BYTES or nal_type(nal[0]) != expected:
+        raise RemoteProtocolError("not the expected parameter set", expected=expected.name, size=len(nal))
+    return BitReader(remove_emulation_prevention(nal[1:]))
 
 
 def _limited(number: int, limit: int, name: str) -> int:

@@ -11,6 +11,7 @@ from media.codec.aac import AuHeaderLayout
 from media.packet import Codec, CodecParams
 from media.rtp.depacketize_audio import AacDepacketizer, AudioDepacketizer
 from media.rtp.depacketize_h264 import H264Depacketizer
+from media.rtp.depacketize_h265 import H265Depacketizer
 from media.rtp.packet import Buffer
 from media.rtp.receive import ReceptionStats, StreamOptions, Units
 from media.timing import RtpTimeline
@@ -21,6 +22,7 @@ __all__ = [
     "Depacketizer",
     "G711Depacketizer",
     "H264Depacketizer",
+    "H265Depacketizer",
     "OpusDepacketizer",
     "ReceptionStats",
     "StreamOptions",
@@ -70,6 +72,8 @@ def make_depacketizer(
     match params.codec:
         case Codec.H264:
             return H264Depacketizer(track, params, options)
+        case Codec.H265:
+            return H265Depacketizer(track, params, options)
         case Codec.AAC:
             return AacDepacketizer(track, params, options, au_headers)
         case Codec.PCMU | Codec.PCMA | Codec.OPUS:

@@ -4,36 +4,23 @@ See `media.rtp.depacketize_video` for who calls it and what it promises. Refuses
 FU-B), which no camera sends.
 """
 
-from media.base.errors import RemoteProtocolError
+from collections.abc import Iterable
+
 from media.codec import h264
 from media.codec.h264 import NalType
 from media.codec.nal import split_length_prefixed
 from media.packet import CodecParams
-from media.rtp.depacketize_video import DEFAULT_FPS, MAX_UNIT_BYTES, VideoDepacketizer
+from media.rtp.depacketize_video import MAX_UNIT_BYTES, VideoDepacketizer
 from media.rtp.packet import Buffer
-from media.rtp.receive import StreamOptions
-from media.timing import DecodeOrder
 
 STAP_A = 24
 FU_A = 28
 FU_START = 0x80
 FU_END = 0x40
-_MAX_SETS = 64
 
 
 class H264Depacketizer(VideoDepacketizer):
     """Makes access units of H.264 packets."""
-
-    def __init__(self, track: int, params: CodecParams, options: StreamOptions) -> None:
-        """Start with the sets of the SDP, if it has any."""
-        super().__init__(track, params, options)
-        self._sets: dict[tuple[int, int], bytes] = {}
-        self._guesses_order = True
-        for nal in params.parameter_sets:
-            self._add_set(nal)
-        self._renew_params()
-        if not self.params.is_complete or not self._sets:
-            self.params = h264.codec_params(())
 
     def _take(self, buf: Buffer, pos: int, end: int) -> None:
         kind = buf[pos] & 0x1F
@@ -73,17 +60,6 @@ class H264Depacketizer(VideoDepacketizer):
             if kind == NalType.IDR:
                 self._is_key = True
 
-    def _take_aggregate(self, payload: bytes) -> None:
-        pos, end = 0, len(payload)
-        while pos + 2 < end:
-            start = pos + 2
-            pos = start + (payload[pos] << 8 | payload[pos + 1])
-            if pos > end:
-                self.malformed += 1
-                return
-            if pos > start:
-                self._take_nal(payload[start:pos])
-
     def _add(self, nal: bytes) -> None:
         kind = nal[0] & 0x1F
         if NalType.SLICE <= kind <= NalType.IDR:
@@ -93,8 +69,7 @@ class H264Depacketizer(VideoDepacketizer):
                 self._is_key = True
             self._append(nal)
         elif kind in (NalType.SPS, NalType.PPS):
-            if nal not in self._known_sets:
-                self._add_set(nal)
+            self._add_set(nal)
         elif kind == NalType.SEI:
             self._append(nal)
 
@@ -107,37 +82,12 @@ class H264Depacketizer(VideoDepacketizer):
         slices = [nal for nal in split_length_prefixed(bytes(self._unit)) if h264.is_slice(nal[0] & 0x1F)]
         return h264.is_b_slice(slices[0])
 
-    def _add_set(self, nal: bytes) -> None:
-        """Remember a set that is new or changed; the newest SPS goes first, it is the one in use."""
-        is_sps = nal[0] & 0x1F == NalType.SPS
-        try:
-            key = (NalType.SPS, h264.parse_sps(nal).sps_id) if is_sps else (NalType.PPS, h264.parse_pps(nal).pps_id)
-        except RemoteProtocolError:
-            self.malformed += 1
-            return
-        if len(self._sets) >= _MAX_SETS and key not in self._sets:
-            self.malformed += 1
-            return
-        if is_sps:
-            self._sets = {key: nal} | {other: kept for other, kept in self._sets.items() if other != key}
-        else:
-            self._sets[key] = nal
-        self._known_sets = frozenset(self._sets.values())
-        self._sets_changed = True
+    def _set_key(self, nal: bytes) -> tuple[int, int]:
+        return h264.set_key(nal)
 
-    def _renew_params(self) -> None:
-        self._sets_changed = False
-        renewed = h264.codec_params(self._sets.values())
-        if renewed.parameter_sets and renewed != self.params:
-            self.params = renewed
-        if self.params.parameter_sets:
-            self._set_order(h264.parse_sps(self.params.parameter_sets[0]))
+    def _codec_params(self, sets: Iterable[bytes]) -> CodecParams:
+        return h264.codec_params(sets)
 
-    def _set_order(self, sps: h264.Sps) -> None:
-        """Take from the SPS in use how many pictures are reordered; find out by looking when it does not say."""
-        depth = sps.max_reorder_frames
-        self._guesses_order = depth is None
-        if self._last_pts < 0:
-            self._order = DecodeOrder(depth or 0, round(h264.CLOCK_RATE_HZ / (sps.fps or DEFAULT_FPS)))
-        else:
-            self._order.deepen(depth or 0)
+    def _reordering(self) -> tuple[int | None, float]:
+        sps = h264.parse_sps(self.params.parameter_sets[0])
+        return sps.max_reorder_frames, sps.fps

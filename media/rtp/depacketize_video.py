@@ -5,8 +5,11 @@ buffer. Budget 3 µs per packet: bytes are copied once into the unit being built
 picture with a missing packet is dropped and counted, the pictures after it are delivered. Holds at most 5 MB.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from struct import Struct
 
+from media.base.errors import RemoteProtocolError
 from media.codec.nal import START_CODE, split_annexb
 from media.packet import AccessUnit, CodecParams
 from media.rtp.packet import MARKER, PLAIN_FLAGS, Buffer, payload_bounds
@@ -18,6 +21,7 @@ MAX_UNIT_BYTES = 5 << 20
 DEFAULT_FPS = 25.0
 """Of a camera whose SPS does not say; only spaces the first decoding times of a stream with B pictures."""
 
+_MAX_SETS = 64
 _LENGTH = Struct("!I")
 
 
@@ -36,10 +40,17 @@ class VideoDepacketizer(RtpReceiver):
         self._is_key = False
         self._is_damaged = False
         self._is_suspect = True
-        self._known_sets = frozenset(params.parameter_sets)
+        self._sets: dict[tuple[int, int], bytes] = {}
+        self._known_sets: frozenset[bytes] = frozenset()
         self._sets_changed = False
+        self._guesses_order = False
         self._order = DecodeOrder(0, 1)
         self._last_pts = -1
+        for nal in [nal for given in reversed(params.parameter_sets) for nal in split_annexb(given)]:
+            self._add_set(nal)
+        self._renew_params()
+        if not self._known_sets.issuperset(params.parameter_sets):
+            self.params = self._params_of_sets()
 
     def push(self, buf: Buffer, start: int, end: int, now_mono_ns: int, now_wall_us: int) -> Units:
         """Take the RTP packet in `buf[start:end]`; return the units it completes (None, one, or a list of two).
@@ -184,6 +195,52 @@ class VideoDepacketizer(RtpReceiver):
         else:
             self._add(nal)
 
+    def _take_aggregate(self, payload: bytes) -> None:
+        """Take NAL units that share a packet, each after two bytes of length."""
+        pos, end = 0, len(payload)
+        while pos + 2 < end:
+            start = pos + 2
+            pos = start + (payload[pos] << 8 | payload[pos + 1])
+            if pos > end:
+                self.malformed += 1
+                return
+            if pos > start:
+                self._take_nal(payload[start:pos])
+
+    def _add_set(self, nal: bytes) -> None:
+        """Remember a parameter set that is new or changed; the newest goes first, it is the one in use."""
+        if nal in self._known_sets:
+            return
+        try:
+            key = self._set_key(nal)
+        except RemoteProtocolError:
+            self.malformed += 1
+            return
+        if len(self._sets) >= _MAX_SETS and key not in self._sets:
+            self.malformed += 1
+            return
+        self._sets = {key: nal} | {other: kept for other, kept in self._sets.items() if other != key}
+        self._known_sets = frozenset(self._sets.values())
+        self._sets_changed = True
+
+    def _renew_params(self) -> None:
+        """Make `params` of the sets now known, when they are enough and differ from those in use."""
+        self._sets_changed = False
+        renewed = self._params_of_sets()
+        if not renewed.parameter_sets:
+            return
+        if renewed.parameter_sets != self.params.parameter_sets:
+            self.params = renewed
+        depth, fps = self._reordering()
+        self._guesses_order = depth is None
+        if self._last_pts < 0:
+            self._order = DecodeOrder(depth or 0, round(self.params.clock_rate_hz / (fps or DEFAULT_FPS)))
+        else:
+            self._order.deepen(depth or 0)
+
+    def _params_of_sets(self) -> CodecParams:
+        return replace(self._codec_params(self._sets.values()), clock_rate_hz=self.timeline.clock_rate_hz)
+
     def _take(self, buf: Buffer, pos: int, end: int) -> None:
         """Take the RTP payload in `buf[pos:end]`, at least one byte."""
         raise NotImplementedError
@@ -196,10 +253,18 @@ class VideoDepacketizer(RtpReceiver):
         """Tell whether a NAL unit with this first byte carries picture data."""
         raise NotImplementedError
 
+    def _set_key(self, nal: bytes) -> tuple[int, int]:
+        """Return type and id of a parameter set; RemoteProtocolError when it is broken."""
+        raise NotImplementedError
+
+    def _codec_params(self, sets: Iterable[bytes]) -> CodecParams:
+        """Return the parameters that the sets make, incomplete when one is missing."""
+        raise NotImplementedError
+
+    def _reordering(self) -> tuple[int | None, float]:
+        """Return how many pictures the sets in use reorder (None: they do not say) and the frame rate or 0."""
+        raise NotImplementedError
+
     def _is_bidirectional(self) -> bool:
         """Tell whether the unit being made is shown before one that came earlier although no set announced that."""
         return False
-
-    def _renew_params(self) -> None:
-        """Make `params` of the sets now known."""
-        raise NotImplementedError
