@@ -20,29 +20,38 @@ GOP_CACHE_BYTES = 8 << 20
 
 
 class GopCache:
-    """The units since the last video key unit, video and audio interleaved as they came."""
+    """The units since the last video key unit, video and audio interleaved as they came.
+
+    `key` is the last video key unit of the run, kept also when the GOP behind it grew over the cap: stills need no more.
+    """
 
     def __init__(self, limit_bytes: int = GOP_CACHE_BYTES) -> None:
         """Hold at most `limit_bytes`; over that, hold nothing until the next key unit."""
         self._units: deque[AccessUnit] = deque()
         self._size_bytes = 0
         self._limit_bytes = limit_bytes
+        self.key: AccessUnit | None = None
         self.overflows = 0
 
     def add(self, unit: AccessUnit) -> None:
         """Take one published unit."""
         if unit.is_key and unit.kind is Kind.VIDEO:
-            self.clear()
+            self._drop()
+            self.key = unit
         elif not self._units:
             return
         self._units.append(unit)
         self._size_bytes += len(unit.data)
         if self._size_bytes > self._limit_bytes:
             self.overflows += 1
-            self.clear()
+            self._drop()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, the last key unit too."""
+        self._drop()
+        self.key = None
+
+    def _drop(self) -> None:
         self._units.clear()
         self._size_bytes = 0
 

@@ -16,7 +16,8 @@ from media.base.clock import Clock
 from media.base.ids import CameraId, Quality, StreamKey, camera_source
 from media.base.tasks import Backoff
 from media.packet import CodecParams, EndReason
-from streams.ingest.connection import Connect, SourceConnection, SourceError, SourceRequest, SourceStats, Transport
+from media.rtsp.transport import Transport
+from streams.ingest.connection import Connect, SourceConnection, SourceError, SourceRequest, SourceStats
 from streams.status import AudioStatus, SourceState, SourceStatus, VideoStatus
 
 log = structlog.get_logger(__name__)

@@ -7,19 +7,12 @@ connect. Lives on the worker's event loop. Knows no protocol and opens no socket
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import StreamKey
 from media.packet import CodecParams, EndReason
-
-
-class Transport(StrEnum):
-    """How RTP comes: interleaved in the RTSP connection, or in datagrams."""
-
-    TCP = "tcp"
-    UDP = "udp"
+from media.rtsp.transport import Transport
 
 
 class SourceError(HubError):

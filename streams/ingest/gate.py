@@ -32,77 +32,59 @@ class GateLimits:
 class TimestampGate:
     """Validates one track of one run.
 
-    `admit` answers with ticks on the run's timeline, strictly increasing. With pictures in decode order (B frames)
-    the RTP time steps back by a few frames: video keeps such a unit and only its decode time is repaired; sound
+    `admit` answers with decode times on the run's timeline, strictly increasing. Reordered pictures (B frames) step
+    back in presentation, so video keeps a unit that steps back a little and only its decode time is repaired; sound
     that steps back overlaps what was heard and is dropped.
     """
 
     __slots__ = (
-        "_backward",
-        "_first_arrival_ns",
-        "_first_dts",
-        "_forward",
-        "_last_arrival_ns",
-        "_last_in",
-        "_last_out",
-        "_offset",
-        "_per_ns",
-        "_repairs",
-        "_total",
-        "dropped",
-        "repaired",
-    )
+        "_backward", "_first_arrival_ns", "_first_pts", "_forward", "_last_arrival_ns", "_last_out", "_last_pts",
+        "_per_ns", "_repairs", "_total", "dropped", "offset", "repaired",
+    )  # fmt: skip
 
-    def __init__(
-        self, clock_rate_hz: int, *, is_video: bool, limits: GateLimits | None = None, repaired: int = 0
-    ) -> None:
-        """Start before the first unit; `repaired` continues a count."""
+    def __init__(self, clock_rate_hz: int, *, is_video: bool, limits: GateLimits | None = None) -> None:
+        """Start before the first unit."""
         limits = limits or GateLimits()
         self._per_ns = clock_rate_hz / 1e9
         self._forward = limits.forward_s * clock_rate_hz
         self._backward = -limits.backward_s * clock_rate_hz
         self._total = limits.total_s * clock_rate_hz
         self._repairs = is_video
-        self._offset = 0
-        self._first_dts = self._first_arrival_ns = 0
-        self._last_in = self._last_out = self._last_arrival_ns = 0
-        self.repaired = repaired
+        self.offset = 0
+        self._first_pts = self._first_arrival_ns = 0
+        self._last_pts = self._last_arrival_ns = 0
+        self._last_out = -1
+        self.repaired = 0
         self.dropped = 0
 
-    def start(self, dts: int, arrival_mono_ns: int, at_ticks: int) -> None:
-        """Let incoming `dts` be `at_ticks` (>= 0) on the run's timeline."""
-        self._offset = at_ticks - dts
-        self._first_dts = self._last_in = dts
+    def start(self, pts: int, dts: int, arrival_mono_ns: int, at_ticks: int) -> None:
+        """Let incoming `dts` be `at_ticks` (>= 0) on the run's timeline; `offset` is what is added from now on."""
+        self.offset = at_ticks - dts
+        self._first_pts = self._last_pts = pts
         self._first_arrival_ns = self._last_arrival_ns = arrival_mono_ns
         self._last_out = at_ticks - 1
 
-    @property
-    def offset(self) -> int:
-        """Return what is added to incoming ticks."""
-        return self._offset
-
     def shift(self, ticks: int) -> None:
         """Move the timeline by `ticks` from here on, to bring sound and picture together."""
-        self._offset += ticks
+        self.offset += ticks
 
-    def admit(self, dts: int, arrival_mono_ns: int) -> int | Verdict:
-        """Return the decode time for the unit, or DROP, or JUMP (state unchanged; the caller starts a new run)."""
-        step = dts - self._last_in
-        unexpected = step - (arrival_mono_ns - self._last_arrival_ns) * self._per_ns
-        if unexpected > self._forward or step < self._backward:
+    def admit(self, pts: int, dts: int, arrival_mono_ns: int) -> int | Verdict:
+        """Return the decode time of the unit, or DROP, or JUMP (state unchanged; the caller starts anew)."""
+        step = pts - self._last_pts
+        if step - (arrival_mono_ns - self._last_arrival_ns) * self._per_ns > self._forward or step < self._backward:
             return Verdict.JUMP
-        drift = dts - self._first_dts - (arrival_mono_ns - self._first_arrival_ns) * self._per_ns
+        drift = pts - self._first_pts - (arrival_mono_ns - self._first_arrival_ns) * self._per_ns
         if not -self._total < drift < self._total:
             return Verdict.JUMP
-        out = dts + self._offset
+        if step > 0:
+            self._last_pts = pts
+            self._last_arrival_ns = arrival_mono_ns
+        out = dts + self.offset
         if out <= self._last_out:
             if not self._repairs:
                 self.dropped += 1
                 return Verdict.DROP
             self.repaired += 1
             out = self._last_out + 1
-        elif step > 0:
-            self._last_in = dts
-            self._last_arrival_ns = arrival_mono_ns
         self._last_out = out
         return out
