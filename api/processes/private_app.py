@@ -39,7 +39,17 @@ def bind_unix(path: Path) -> socket.socket:
 
 
 class QuietServer(uvicorn.Server):
-    """A uvicorn server whose owner handles signals."""
+    """A uvicorn server whose owner handles signals; `up` is set once it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        """Prepare; `serve` starts it."""
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening."""
+        await super().startup(sockets)
+        self.up.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
