@@ -8,6 +8,7 @@ changed, moved to another record, or written under another secret.
 import base64
 import binascii
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from media.base.errors import ErrorKind, HubError
 
 _FORMAT = "v1."
+_SEALED = re.compile(r"v1\.([A-Za-z0-9_-]+={0,2})", re.ASCII)
 _NONCE_BYTES = 12
 """The nonce size AES-GCM is made for (NIST SP 800-38D); random, good for 2^32 texts under one key."""
 
@@ -56,9 +58,9 @@ class Cipher:
 
     def decrypt(self, sealed: str, *, bound_to: str = "") -> str:
         """Return the text; HubError DATA_LOSS `secret_unreadable` when it was changed or the secret is another."""
-        encoded = sealed.removeprefix(_FORMAT) if sealed.startswith(_FORMAT) else "not ours"
+        written = _SEALED.fullmatch(sealed)
         try:
-            raw = base64.b64decode(encoded, altchars=b"-_", validate=True)
+            raw = base64.urlsafe_b64decode(written.group(1) if written else "")
             return self._aead.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to.encode()).decode()
         except (InvalidTag, ValueError, binascii.Error):
             raise HubError(

@@ -62,12 +62,19 @@ class LocalAuthority:
         authority_path, key_path = self._directory / "ca.crt", self._directory / "ca.key"
         authority = _load(authority_path)
         key = _load_key(key_path)
-        if authority is None or key is None or authority.not_valid_after_utc < now + dt.timedelta(days=LEAF_DAYS):
+        is_pair = authority is not None and key is not None and authority.public_key() == key.public_key()
+        if (
+            authority is None
+            or key is None
+            or not is_pair
+            or authority.not_valid_after_utc < now + dt.timedelta(days=LEAF_DAYS)
+        ):
             key, authority = _make_authority(now)
             _write(key_path, _pem_key(key))
             _write(authority_path, authority.public_bytes(serialization.Encoding.PEM), mode=0o644)
-        leaf = _load(self.files.certificate)
-        if leaf is not None and self.files.key.exists() and _is_good(leaf, authority, set(names), now):
+        leaf, leaf_key = _load(self.files.certificate), _load_key(self.files.key)
+        is_pair = leaf is not None and leaf_key is not None and leaf.public_key() == leaf_key.public_key()
+        if leaf is not None and is_pair and _is_good(leaf, authority, set(names), now):
             return False
         leaf_key = ec.generate_private_key(ec.SECP256R1())
         leaf = _make_leaf(leaf_key, list(names), (key, authority), now)

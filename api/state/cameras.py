@@ -124,6 +124,14 @@ class CameraStore(Door):
                     pipe.publish(BUS, dump({"kind": "camera.status", "payload": {"id": key, "status": statuses[key]}}))
                 await pipe.execute()
 
+    async def drop_statuses(self, camera_ids: Iterable[str], slot: str) -> None:
+        """Forget the states that `slot` wrote of cameras it no longer has; another slot's word stays."""
+        written = await self.statuses(list(camera_ids))
+        stale = [key for key, status in written.items() if status.get("slot") == slot]
+        if stale:
+            with translated():
+                await self._redis.hdel(STATUS, *stale)
+
     async def statuses(self, camera_ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """Return the stored states, of all cameras or of these; unknown ones are left out."""
         with translated():
