@@ -53,7 +53,7 @@ class InterleavedReceiver(asyncio.BufferedProtocol):
         self._view = buffer.view
         self._bytes = buffer.bytes
         self._clock = clock
-        self._take = take
+        self.take = take
         self._rest = b""
         self._garbage_run_bytes = 0
         self._transport: asyncio.Transport | None = None
@@ -108,9 +108,9 @@ class InterleavedReceiver(asyncio.BufferedProtocol):
         self._garbage_run_bytes = 0
         if isinstance(units, list):
             for unit in units:
-                self._take(unit)
+                self.take(unit)
         else:
-            self._take(units)
+            self.take(units)
 
     def _slow(self, pos: int, end: int) -> int:
         """Take a message, or skip garbage; return where to go on, `pos` when more bytes must come."""
