@@ -73,7 +73,7 @@ def encode_aac(pcm: bytes, *, sample_rate_hz: int, rate_bps: int = 32_000) -> by
 def decode_luma(annexb: bytes, codec: Codec, width: int, height: int) -> list[bytes]:
     """Return the luma plane of every picture of an Annex B stream; for tests and self-checks."""
     source = ffmpeg.input("pipe:", format="h264" if codec is Codec.H264 else "hevc")
-    raw = _run(source.output("pipe:", format="rawvideo", pix_fmt="gray", vsync="passthrough"), (annexb,))
+    raw = _run(source.output("pipe:", format="rawvideo", pix_fmt="gray", fps_mode="passthrough"), (annexb,))
     size = width * height
     return [raw[at : at + size] for at in range(0, len(raw) - size + 1, size)]
 
@@ -102,7 +102,7 @@ def _parameters(settings: ClipSettings) -> str:
     if settings.codec is Codec.H264:
         return common + f"weightp=0:mvrange=32:stitchable=1:psy=0:sliced-threads=0:level={settings.level}"
     return (
-        common + "open-gop=0:weightp=0:ctu=16:aq-mode=0:cutree=0:sao=0:temporal-mvp=0:wpp=0:repeat-headers=1:"
+        common + "open-gop=0:weightp=0:ctu=16:min-cu-size=8:aq-mode=0:cutree=0:sao=0:temporal-mvp=0:wpp=0:repeat-headers=1:"
         "info=0:aud=0:frame-threads=2:vbv-maxrate=20000:vbv-bufsize=20000:log-level=error"
     )
 
