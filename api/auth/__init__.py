@@ -1,0 +1,1 @@
+"""Who may do what: verbs, roles, passwords, tokens, the principal behind a request."""

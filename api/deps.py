@@ -1,0 +1,155 @@
+"""What every route declares: a verb and a scope, or openly that it is public. There is no third way.
+
+`require(verb, scope)` is a dependency: it authenticates, limits, finds the thing the path names, and checks the verb
+there, so that a handler runs only when all of that went well and gets it as `Access`. A test walks all routes and
+fails on one without such a declaration.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.audit import Actor
+from api.auth.principal import Principal
+from api.auth.verbs import Verb
+from api.context import ApiContext
+from api.control import Control
+from api.db.cameras import CameraRow
+from api.db.orgs import OrgRow
+from api.limits import ACCOUNT, ADDRESS, ANONYMOUS
+from api.services import cameras, orgs, principals
+from media.base.errors import ErrorKind, HubError
+from media.base.ids import check_id
+
+
+class Scope(StrEnum):
+    """Where the verb must be held."""
+
+    PUBLIC = "public"
+    """Nobody needs to be logged in."""
+    SELF = "self"
+    """The thing belongs to the caller; being logged in is enough."""
+    SOMEWHERE = "somewhere"
+    """Held anywhere; the service narrows lists to the subtree, or checks the place a body names."""
+    EVERYWHERE = "everywhere"
+    """Held on the whole system."""
+    ORG = "org"
+    """Held at the organisation of the path."""
+    CAMERA = "camera"
+    """Held at the camera of the path or of `?camera_id=`, by role or by personal grant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who asks, and the thing the path names when the scope found one."""
+
+    ctx: ApiContext
+    control: Control
+    actor: Actor
+    principal: Principal | None = None
+    org: OrgRow | None = None
+    camera: CameraRow | None = None
+
+    @property
+    def me(self) -> Principal:
+        """Return the principal of a route that is not public."""
+        assert self.principal is not None
+        return self.principal
+
+    @property
+    def the_org(self) -> OrgRow:
+        """Return the organisation of a route of scope ORG."""
+        assert self.org is not None
+        return self.org
+
+    @property
+    def the_camera(self) -> CameraRow:
+        """Return the camera of a route of scope CAMERA."""
+        assert self.camera is not None
+        return self.camera
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The declaration of one route, and its enforcement."""
+
+    verb: Verb | None
+    scope: Scope
+
+    async def __call__(self, request: Request) -> Access:
+        """Return the access, or raise the HubError that says why not."""
+        control: Control = request.app.state.control
+        address = client_address(request)
+        await control.limiter.take(ADDRESS, address)
+        actor = Actor(username="", address=address, trace_id=request.state.trace_id)
+        if self.scope is Scope.PUBLIC:
+            await control.limiter.take(ANONYMOUS, address)
+            return Access(control.ctx, control, actor)
+        principal = await self._authenticate(control, request, address)
+        request.state.user = principal.username
+        await control.limiter.take(ACCOUNT, principal.user_id)
+        actor = Actor(principal=principal, address=address, trace_id=request.state.trace_id)
+        return await self._in_scope(request, Access(control.ctx, control, actor, principal))
+
+    async def _authenticate(self, control: Control, request: Request, address: str) -> Principal:
+        try:
+            return await principals.authenticate(control.ctx, bearer_token(request))
+        except HubError as error:
+            if error.kind is ErrorKind.UNAUTHENTICATED:
+                await control.limiter.take(ANONYMOUS, address)
+            raise
+
+    async def _in_scope(self, request: Request, access: Access) -> Access:
+        principal, verb = access.me, self.verb
+        if verb is None or self.scope is Scope.SELF:
+            return access
+        if not principal.may_somewhere(verb):
+            raise denied(verb)
+        if self.scope is Scope.EVERYWHERE and not (principal.is_everywhere and verb in principal.verbs):
+            raise denied(verb)
+        if self.scope is Scope.ORG:
+            org = await orgs.find(access.ctx, _named(request, "org_id"))
+            principal.check(verb, org.path)
+            return Access(access.ctx, access.control, access.actor, principal, org=org)
+        if self.scope is Scope.CAMERA:
+            camera = await cameras.find(access.ctx, _named(request, "camera_id"))
+            principal.check(verb, camera.org_path, camera.id)
+            return Access(access.ctx, access.control, access.actor, principal, camera=camera)
+        return access
+
+
+def denied(verb: Verb) -> HubError:
+    """Return the refusal of a verb."""
+    return HubError(ErrorKind.DENIED, "not allowed", code="denied", verb=verb.value)
+
+
+def _named(request: Request, name: str) -> str:
+    found = request.path_params.get(name) or request.query_params.get(name) or ""
+    return check_id(str(found))
+
+
+def bearer_token(request: Request) -> str:
+    """Return the bearer token; HubError UNAUTHENTICATED `token_missing`."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise HubError(ErrorKind.UNAUTHENTICATED, "no token", code="token_missing")
+    return token.strip()
+
+
+def client_address(request: Request) -> str:
+    """Return the peer's address as the server (which may trust a proxy) sees it."""
+    return request.client.host if request.client else "local"
+
+
+PUBLIC = Permission(None, Scope.PUBLIC)
+LOGGED_IN = Permission(None, Scope.SELF)
+
+Public = Annotated[Access, Depends(PUBLIC)]
+LoggedIn = Annotated[Access, Depends(LOGGED_IN)]
+
+
+def require(verb: Verb, scope: Scope) -> Permission:
+    """Return the declaration "this route needs `verb` in `scope`", to be used with `Depends`."""
+    return Permission(verb, scope)

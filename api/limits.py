@@ -1,0 +1,64 @@
+"""Rate limits: per account, and generously per address, because a county shares one public address.
+
+Counted in the shared state, so that several api processes count together; while that is away, in this process.
+Called by `deps` for every request under `/api/v1`.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from api.context import StateStore
+from media.base.clock import Clock
+from media.base.errors import ErrorKind, HubError
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A token bucket."""
+
+    name: str
+    rate_per_s: float
+    burst: int
+
+
+ACCOUNT = Limit("account", 100.0, 600)
+"""A wall of 16 tiles opens in 16 requests at once; a script at full speed is stopped within seconds."""
+ADDRESS = Limit("address", 400.0, 2000)
+ANONYMOUS = Limit("anonymous", 50.0, 300)
+"""Requests without a valid token, per address: a whole town hall may log in at eight o'clock."""
+LOGIN = Limit("login", 5.0, 100)
+PROBE = Limit("probe", 0.5, 20)
+
+_KEPT_BUCKETS = 10_000
+
+
+class Limiter:
+    """Takes tokens."""
+
+    def __init__(self, state: StateStore, clock: Clock) -> None:
+        """Count in `state`, or here by `clock`."""
+        self._state = state
+        self._clock = clock
+        self._local: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self.refused = 0
+
+    async def take(self, limit: Limit, who: str) -> None:
+        """Take one token of `who`; HubError EXHAUSTED `rate_limited` with the seconds to wait when there is none."""
+        key = f"{limit.name}:{who}"
+        try:
+            wait_s = (await self._state.take_token(key, rate_per_s=limit.rate_per_s, burst=limit.burst)).retry_after_s
+        except HubError:
+            wait_s = self._take_locally(key, limit)
+        if wait_s > 0:
+            self.refused += 1
+            raise HubError(ErrorKind.EXHAUSTED, "too many requests", code="rate_limited", retry_after_s=float(wait_s))
+
+    def _take_locally(self, key: str, limit: Limit) -> float:
+        now_ns = self._clock.mono_ns()
+        tokens, at_ns = self._local.pop(key, (float(limit.burst), now_ns))
+        tokens = min(limit.burst, tokens + (now_ns - at_ns) / 1e9 * limit.rate_per_s)
+        wait_s = 0.0 if tokens >= 1 else (1 - tokens) / limit.rate_per_s
+        self._local[key] = (tokens - 1 if tokens >= 1 else tokens, now_ns)
+        while len(self._local) > _KEPT_BUCKETS:
+            self._local.popitem(last=False)
+        return wait_s

@@ -1,0 +1,153 @@
+"""The sentences people read, by stable code, in Chinese and English.
+
+Pure. Called by `api.errors` for problem documents and by `camera_import` for its report. A code without a sentence
+of its own falls back to the sentence of its kind; a test finds the codes of this package that have none.
+"""
+
+from dataclasses import dataclass
+
+from media.base.errors import ErrorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One message in both languages."""
+
+    zh: str
+    en: str
+
+    def in_locale(self, locale: str) -> str:
+        """Return the text in `zh-CN` or `en`."""
+        return self.en if locale == "en" else self.zh
+
+
+OF_KIND = {
+    ErrorKind.INVALID: Sentence("请求内容有误。", "The request is not valid."),
+    ErrorKind.NOT_FOUND: Sentence("没有找到。", "Not found."),
+    ErrorKind.UNAUTHENTICATED: Sentence("请先登录。", "Log in first."),
+    ErrorKind.DENIED: Sentence("没有权限。", "You are not allowed to do this."),
+    ErrorKind.CONFLICT: Sentence("与现有内容冲突。", "This conflicts with what is there."),
+    ErrorKind.UNAVAILABLE: Sentence("服务暂时不可用,请稍后再试。", "Not available at the moment; try again shortly."),
+    ErrorKind.EXHAUSTED: Sentence("请求太多,请稍后再试。", "Too many requests; try again shortly."),
+    ErrorKind.TIMEOUT: Sentence("等待超时,请稍后再试。", "It took too long; try again shortly."),
+    ErrorKind.DATA_LOSS: Sentence("数据已损坏或无法读取。", "Stored data is damaged or cannot be read."),
+    ErrorKind.INTERNAL: Sentence("系统内部错误,已记录。", "An internal error; it has been logged."),
+}
+
+OF_CODE = {
+    "account_locked": Sentence(
+        "登录失败次数过多,账号在此地址暂时锁定。", "Too many failed log-ins; locked here for a while."
+    ),
+    "bad_credentials": Sentence("用户名或密码不正确。", "The user name or the password is wrong."),
+    "bad_file": Sentence(
+        "文件无法读取,请使用 CSV 或 XLSX 模板。", "The file cannot be read; use the CSV or XLSX template."
+    ),
+    "bad_sdp": Sentence("媒体协商内容有误。", "The SDP offer is not usable."),
+    "bad_url": Sentence(
+        "视频地址不正确,应形如 rtsp://用户:密码@主机:端口/路径;密码中的特殊字符需转义。",
+        "Not a stream address such as rtsp://user:password@host:port/path; percent-encode special characters.",
+    ),
+    "body_too_large": Sentence("上传内容太大。", "The request body is too large."),
+    "camera_disabled": Sentence("摄像机已停用。", "The camera is disabled."),
+    "camera_offline": Sentence("摄像机离线,暂时没有画面。", "The camera is offline; there is no picture now."),
+    "codec_unsupported": Sentence("浏览器不支持该摄像机的编码。", "This browser cannot play the camera's codec."),
+    "conflict": Sentence("与现有内容冲突,未做更改。", "This conflicts with what is stored; nothing was changed."),
+    "database_unavailable": Sentence("数据库暂时不可用,录像不受影响。", "The database is away; recording goes on."),
+    "denied": Sentence("您没有这里的操作权限。", "You do not hold the permission for this here."),
+    "duplicate_gb_code": Sentence("国标编码已被使用。", "The GB code is already in use."),
+    "duplicate_id": Sentence("编号已存在。", "The id already exists."),
+    "duplicate_username": Sentence("用户名已存在。", "The user name already exists."),
+    "grant_invalid": Sentence(
+        "调阅授权无效或已过期,请重新登记事由。", "The playback grant is not valid any more; state the reason again."
+    ),
+    "invalid_body": Sentence("提交的内容有误。", "The submitted content is not valid."),
+    "invalid_cursor": Sentence("翻页标记无效。", "The cursor is not valid."),
+    "invalid_id": Sentence(
+        "编号只能用小写字母、数字和短横线,1 到 64 位。", "An id is 1 to 64 characters of a-z, 0-9 and -."
+    ),
+    "invalid_range": Sentence("时间范围不正确。", "The time range is not valid."),
+    "invalid_text": Sentence("内容含有不允许的字符。", "The text holds characters that are not allowed."),
+    "invalid_value": Sentence("有一个值超出范围。", "A value does not fit."),
+    "last_admin": Sentence("至少要保留一个启用的管理员。", "At least one enabled administrator must remain."),
+    "method_not_allowed": Sentence("不支持这种请求方式。", "This method is not supported here."),
+    "network_not_allowed": Sentence(
+        "地址不在允许的视频网段内。", "The address is outside the allowed camera networks."
+    ),
+    "no_worker": Sentence("没有可用的媒体服务进程,正在恢复。", "No media worker is available; it is being restored."),
+    "not_found": Sentence("没有找到。", "Not found."),
+    "not_yourself": Sentence("不能对自己的账号做此操作。", "You cannot do this to your own account."),
+    "org_level": Sentence("上级机构的层级必须高于本机构。", "The parent must be of a higher level."),
+    "org_not_empty": Sentence(
+        "机构下还有下级、用户或摄像机,不能删除。", "The organisation still has children, users or cameras."
+    ),
+    "range_in_future": Sentence("开始时间还没有到。", "The start lies in the future."),
+    "range_too_long": Sentence("时间范围太长。", "The time range is too long."),
+    "rate_limited": Sentence("请求太频繁,请稍后再试。", "Too many requests; try again shortly."),
+    "reason_required": Sentence("调阅录像前请先登记事由。", "State a reason before looking at recordings."),
+    "refresh_invalid": Sentence("登录已失效,请重新登录。", "The log-in has ended; log in again."),
+    "replay_unavailable": Sentence(
+        "录像服务正在恢复,请稍后再试。", "The replay service is being restored; try again shortly."
+    ),
+    "role_not_grantable": Sentence("您不能授予这个角色。", "You cannot hand out this role."),
+    "secret_unreadable": Sentence(
+        "无法解密已保存的密码,请检查密钥。", "A stored secret cannot be read; check the secret key."
+    ),
+    "setup_done": Sentence("系统已经初始化。", "The first-run set-up has already been done."),
+    "state_unavailable": Sentence(
+        "状态服务正在恢复,录像不受影响。", "The shared state is being restored; recording goes on."
+    ),
+    "token_expired": Sentence("登录已过期,请重新登录。", "The token has expired."),
+    "token_invalid": Sentence("登录凭证无效。", "The token is not valid."),
+    "token_missing": Sentence("请先登录。", "Log in first."),
+    "too_many_grants": Sentence("同时打开的调阅太多。", "Too many playback grants are open."),
+    "too_many_rows": Sentence("一次最多导入 5000 行。", "At most 5000 rows can be imported at once."),
+    "too_many_streams": Sentence("您同时观看的画面太多。", "You are watching too many streams."),
+    "too_many_viewers": Sentence("观看人数已满,请稍后再试。", "Too many viewers at the moment."),
+    "unknown_org": Sentence("机构不存在。", "There is no such organisation."),
+    "unknown_camera": Sentence("摄像机不存在。", "There is no such camera."),
+    "unknown_role": Sentence("角色不存在。", "There is no such role."),
+    "unknown_user": Sentence("用户不存在。", "There is no such user."),
+    "unreachable": Sentence(
+        "主机名无法解析或无法连接。", "The host name does not resolve, or the host cannot be reached."
+    ),
+    "unsupported_media_type": Sentence("不支持这种内容类型。", "This content type is not supported."),
+    "unsupported_scheme": Sentence(
+        "目前只支持 rtsp:// 与 rtsps:// 地址。", "Only rtsp:// and rtsps:// addresses are supported."
+    ),
+    "weak_password": Sentence(
+        "密码太弱:至少 8 位,含两类以上字符,且不能是常见密码或用户名。",
+        "The password is too weak: 8 characters or more of two kinds, not a common one, not the user name.",
+    ),
+    "worker_unavailable": Sentence(
+        "媒体服务正在恢复,请稍后再试。", "The media worker is being restored; try again shortly."
+    ),
+    "wrong_password": Sentence("原密码不正确。", "The present password is wrong."),
+}
+
+
+def sentence(code: str, kind: ErrorKind, locale: str) -> str:
+    """Return the sentence of `code`, or else of `kind`, in `locale`."""
+    return OF_CODE.get(code, OF_KIND[kind]).in_locale(locale)
+
+
+def locale_of(accept_language: str) -> str:
+    """Return `en` or `zh-CN` (the default) by an Accept-Language header; malformed parts are passed over."""
+    best, best_weight = "zh-CN", 0.0
+    for part in accept_language[:200].split(","):
+        tag, _, parameters = part.strip().partition(";")
+        weight = _weight(parameters)
+        primary = tag.strip().lower().partition("-")[0]
+        if primary in {"zh", "en"} and weight > best_weight:
+            best, best_weight = ("en" if primary == "en" else "zh-CN"), weight
+    return best
+
+
+def _weight(parameters: str) -> float:
+    name, _, value = parameters.strip().partition("=")
+    if name.strip().lower() != "q":
+        return 1.0
+    try:
+        weight = float(value)
+    except ValueError:
+        return 0.0
+    return weight if 0.0 <= weight <= 1.0 else 0.0

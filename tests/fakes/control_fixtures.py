@@ -1,0 +1,49 @@
+"""Fixtures of the control plane; a module that overrides `database_url` runs the same tests on another database."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from api.db.engine import Database
+from api.db.migrate import upgrade
+from tests.fakes.control import Person, Plane, control_plane
+
+__all__ = ["admin", "database_url", "migrated_sqlite", "plane"]
+
+
+async def migrate(url: str) -> None:
+    db = Database(url)
+    await upgrade(db)
+    await db.aclose()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database to copy."""
+    path = tmp_path_factory.mktemp("db") / "empty.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """A fresh database of this test's own."""
+    path = tmp_path / "hub.db"
+    shutil.copy(migrated_sqlite, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+async def plane(database_url: str) -> AsyncIterator[Plane]:
+    """A running control plane."""
+    async with control_plane(database_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def admin(plane: Plane) -> Person:
+    """The administrator of a county just set up."""
+    return await plane.set_up()
