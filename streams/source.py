@@ -15,10 +15,10 @@ import structlog
 from media.base.clock import Clock
 from media.base.ids import CameraId, Quality, StreamKey, camera_source
 from media.base.tasks import Backoff
-from media.packet import CodecParams, EndReason
+from media.packet import EndReason
 from media.rtsp.transport import Transport
 from streams.ingest.connection import Connect, SourceConnection, SourceError, SourceRequest, SourceStats
-from streams.status import AudioStatus, SourceState, SourceStatus, VideoStatus
+from streams.status import SourceState, SourceStatus, audio_status, video_status
 
 log = structlog.get_logger(__name__)
 
@@ -245,8 +245,8 @@ class SourceSupervisor:
             reason=self._reason,
             since_wall_us=self._since_wall_us,
             last_packet_wall_us=stats.last_packet_wall_us or self._last_stats.last_packet_wall_us,
-            video=_video(stats.video, stats.fps),
-            audio=_audio(stats.audio),
+            video=video_status(stats.video, stats.fps),
+            audio=audio_status(stats.audio),
             bitrate_bps=stats.bitrate_bps,
             clock_offset_ms=stats.clock_offset_ms,
             packets_received=stats.packets_received,
@@ -269,13 +269,3 @@ async def _close(connection: SourceConnection, reason: EndReason) -> None:
 def _what_remains(stats: SourceStats) -> SourceStats:
     """Return what is still true of a connection that is gone."""
     return SourceStats(video=stats.video, audio=stats.audio, last_packet_wall_us=stats.last_packet_wall_us)
-
-
-def _video(params: CodecParams | None, fps: float) -> VideoStatus | None:
-    if params is None:
-        return None
-    return VideoStatus(params.codec, params.width, params.height, fps or params.fps)
-
-
-def _audio(params: CodecParams | None) -> AudioStatus | None:
-    return None if params is None else AudioStatus(params.codec, params.sample_rate_hz, params.channels)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from media.base.clock import rfc3339
 from media.base.ids import Quality
-from media.packet import Codec
+from media.packet import Codec, CodecParams
 
 
 class SourceState(StrEnum):
@@ -88,3 +88,15 @@ class SourceStatus:
             "packets_received": self.packets_received,
             "packets_lost": self.packets_lost,
         }
+
+
+def video_status(params: CodecParams | None, fps: float) -> VideoStatus | None:
+    """Return what `params` say of the picture; the measured `fps` goes before the one they claim."""
+    if params is None:
+        return None
+    return VideoStatus(params.codec, params.width, params.height, fps or params.fps)
+
+
+def audio_status(params: CodecParams | None) -> AudioStatus | None:
+    """Return what `params` say of the sound."""
+    return None if params is None else AudioStatus(params.codec, params.sample_rate_hz, params.channels)
