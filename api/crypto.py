@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 from pathlib import Path
-from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -29,18 +28,6 @@ _NONCE_BYTES = 12
 def derive_key(secret: str, purpose: str, size_bytes: int = 32) -> bytes:
     """Return the key of `purpose` under `secret`; the same for the same arguments, for ever."""
     return HKDF(hashes.SHA256(), size_bytes, salt=b"xiangyun", info=purpose.encode()).derive(secret.encode())
-
-
-class SecretBox(Protocol):
-    """Seals short texts for storage; `Cipher` is the real one."""
-
-    def encrypt(self, text: str, *, bound_to: str = "") -> str:
-        """Return `text` sealed; it opens only with the same `bound_to`."""
-        ...
-
-    def decrypt(self, sealed: str, *, bound_to: str = "") -> str:
-        """Return the text; HubError DATA_LOSS when it cannot be read."""
-        ...
 
 
 class Cipher:

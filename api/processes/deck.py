@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from api.crypto import SecretBox
+from api.crypto import Cipher
 from api.sources import unseal
 from api.state import CameraDesired
 from media.base.clock import Clock, rfc3339
@@ -20,7 +20,7 @@ from media.packet import Reader
 from recorder.policy import Mode, RecordingPolicy
 from recorder.recorder import Recorder
 from streams.hub import Hub
-from streams.ingest.connection import Transport
+from media.rtsp.transport import Transport
 from streams.registry import Registry
 from streams.source import CameraConfig
 
@@ -30,12 +30,12 @@ log = structlog.get_logger(__name__)
 class Deck:
     """Keeps sources and recordings as they are desired."""
 
-    def __init__(self, hub: Hub, registry: Registry, recorder: Recorder, box: SecretBox, clock: Clock) -> None:
+    def __init__(self, hub: Hub, registry: Registry, recorder: Recorder, cipher: Cipher, clock: Clock) -> None:
         """Join the parts; the caller closes them."""
         self._hub = hub
         self._registry = registry
         self._recorder = recorder
-        self._box = box
+        self._cipher = cipher
         self._clock = clock
         self._desired: dict[str, CameraDesired] = {}
         self._readers: dict[str, Reader] = {}
@@ -64,8 +64,8 @@ class Deck:
 
     def _config(self, camera: CameraDesired) -> CameraConfig | None:
         try:
-            source_url = unseal(self._box, camera.id, camera.source_url_enc)
-            sub_url = camera.sub_source_url_enc and unseal(self._box, camera.id, camera.sub_source_url_enc)
+            source_url = unseal(self._cipher, camera.id, camera.source_url_enc)
+            sub_url = camera.sub_source_url_enc and unseal(self._cipher, camera.id, camera.sub_source_url_enc)
             transport = Transport(camera.transport)
         except (HubError, ValueError) as error:
             if camera.id not in self._unreadable_since_us:

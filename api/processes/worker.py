@@ -1,0 +1,247 @@
+"""The media worker: cameras come in, are recorded and watched. One event loop (uvloop), one process per slot.
+
+Started by the supervisor as `python -m api.processes.worker N`. Wires hub, sources, recorder, viewing and the private
+app together and lets them run; needs neither Redis nor the database to go on. On SIGTERM viewers are told, cameras
+get their TEARDOWN, recordings are closed: within 5 s, or the process ends the hard way.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from api.crypto import Cipher
+from api.processes.announcer import Announcer
+from api.processes.deck import Deck
+from api.processes.figures import WorkerFigures
+from api.processes.home import installation_id
+from api.processes.outbox import Outbox
+from api.processes.private_app import QuietServer, bind_unix, private_config
+from api.processes.slot import Slot, SlotLostError
+from api.processes.start import start_process
+from api.processes.worker_app import WorkerParts, create_worker_app
+from api.settings import Settings
+from api.state import State
+from media.base.clock import Clock, SystemClock
+from media.base.tasks import Owner
+from media.ffmpeg.decoder import KeyFrameDecoder
+from recorder.recorder import Recorder
+from streams.hub import Hub
+from streams.ingest.connector import RtspConnector
+from streams.ingest.leftover import FileSessionStore
+from streams.ingest.networks import SourceNetworks
+from streams.registry import Registry
+from streams.snapshot import Snapshotter
+from streams.source import ConnectGate, SupervisorWorld
+from streams.webrtc.viewer import ViewerStats
+from streams.webrtc.whep import WhepEndpoint, WhepSettings
+
+log = structlog.get_logger(__name__)
+
+DRAIN_S = 4.7
+"""The supervisor kills after 5 s; ending by ourselves leaves a line in the log that says so."""
+
+LAG_EVERY_S = 0.25
+LAG_WARN_S = 0.25
+
+
+class Worker:
+    """The parts of one worker, made in the order in which they need each other."""
+
+    def __init__(self, settings: Settings, number: int, clock: Clock) -> None:
+        """Make what needs no running loop and no epoch."""
+        self.settings = settings
+        self.number = number
+        self.clock = clock
+        self.state = State.open(settings.state_url)
+        self.slot = Slot(settings, number, self.state, clock, installation_id(settings.data_dir))
+        self.outbox = Outbox(self.state)
+        self.hub = Hub()
+        self.networks = SourceNetworks.parse(",".join(settings.source_networks))
+        self.longest_lag_s = 0.0
+        self._is_healthy = False
+
+    async def run(self) -> None:
+        """Run until cancelled; SlotLostError when the slot has another worker."""
+        await self.slot.enter()
+        log.info("slot entered", slot=self.slot.name, epoch=self.slot.epoch, cameras=len(self.slot.cameras))
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.state.aclose)
+            stack.push_async_callback(self._say_goodbye)
+            recorder = await stack.enter_async_context(self._open_recorder())
+            whep = WhepEndpoint(self.hub, self._whep_settings(), self.clock, self._on_session_end)
+            announcer = Announcer(self.state, self.slot.name, self.clock, lambda: deck.statuses())
+            registry = self._make_registry(announcer)
+            stack.push_async_callback(registry.aclose)
+            await whep.start()
+            stack.push_async_callback(whep.aclose)
+            deck = Deck(self.hub, registry, recorder, Cipher(self.settings.secret), self.clock)
+            server = await self._serve_private(stack, deck, registry, whep)
+            await self._live(deck, announcer, server)
+
+    @asynccontextmanager
+    async def _open_recorder(self) -> AsyncIterator[Recorder]:
+        volumes = list(self.settings.recording_volumes)
+        recorder = Recorder(volumes, self.clock, self.settings.node, self.slot.epoch, self._on_recorder_event)
+        try:
+            yield recorder
+        finally:
+            await recorder.close()
+
+    def _make_registry(self, announcer: Announcer) -> Registry:
+        sessions = FileSessionStore(self.settings.data_dir / "workers" / f"sessions-{self.number}.json")
+        connect = RtspConnector(self.hub, self.clock, self.networks, sessions)
+        return Registry(self.hub, SupervisorWorld(connect, self.clock, ConnectGate()), announcer.changed)
+
+    def _whep_settings(self) -> WhepSettings:
+        settings = self.settings
+        return WhepSettings(
+            udp_port=settings.media_udp_port + self.number if settings.media_udp_port else 0,
+            public_addresses=settings.public_addresses,
+            turn_urls=settings.turn_urls,
+            turn_secret=settings.turn_secret.get_secret_value() if settings.turn_secret else "",
+        )
+
+    async def _serve_private(
+        self, stack: AsyncExitStack, deck: Deck, registry: Registry, whep: WhepEndpoint
+    ) -> QuietServer:
+        decoder = KeyFrameDecoder()
+        stack.push_async_callback(decoder.aclose)
+        snapshots = Snapshotter(self.hub, decoder, self.clock)
+        stack.push_async_callback(snapshots.aclose)
+        figures = WorkerFigures(self.slot.name, deck.statuses)
+        figures.gauges |= {
+            "viewers": ("Live viewing sessions", lambda: float(len(whep.sessions()))),
+            "loop_lag_seconds": ("Longest wait of the event loop since the last look", self._take_lag),
+            "state_connected": ("Whether Redis answers", lambda: float(self.slot.is_connected)),
+            "events_waiting": ("Events not delivered to api yet", lambda: float(len(self.outbox))),
+        }
+        collected = CollectorRegistry()
+        collected.register(figures)
+        parts = WorkerParts(
+            slot=self.slot.name,
+            deck=deck,
+            registry=registry,
+            whep=whep,
+            snapshots=snapshots,
+            networks=self.networks,
+            figures=collected,
+            is_healthy=lambda: self._is_healthy,
+        )
+        return QuietServer(private_config(create_worker_app(parts)))
+
+    async def _live(self, deck: Deck, announcer: Announcer, server: QuietServer) -> None:
+        """Run every task until one ends; a worker that has lost a limb is replaced as a whole."""
+        path = self.settings.worker_socket(self.number)
+        async with Owner("worker") as owner:
+            tasks = {
+                owner.start(self.slot.run(deck.apply), "slot"),
+                owner.start(announcer.run(), "announcer"),
+                owner.start(self.outbox.run(), "outbox"),
+                owner.start(self._watch_lag(), "lag"),
+                owner.start(server.serve(sockets=[bind_unix(path)]), "private app"),
+            }
+            self._is_healthy = True
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    async def _watch_lag(self) -> None:
+        """Notice when something holds the loop: media waits for nobody."""
+        loop = asyncio.get_running_loop()
+        while True:
+            expected_s = loop.time() + LAG_EVERY_S
+            await asyncio.sleep(LAG_EVERY_S)
+            lag_s = loop.time() - expected_s
+            self.longest_lag_s = max(self.longest_lag_s, lag_s)
+            if lag_s > LAG_WARN_S:
+                log.warning("the event loop was held up", lag_s=round(lag_s, 3))
+
+    def _take_lag(self) -> float:
+        lag_s, self.longest_lag_s = self.longest_lag_s, 0.0
+        return lag_s
+
+    def _on_session_end(self, session_id: str, user_id: str, camera_id: str, reason: str, stats: ViewerStats) -> None:
+        self.outbox.post(
+            "live.ended",
+            {
+                "session_id": session_id,
+                "user_id": user_id,
+                "camera_id": camera_id,
+                "reason": reason,
+                "slot": self.slot.name,
+                "at_wall_us": self.clock.wall_us(),
+                "bytes_sent": getattr(stats, "bytes_sent", 0),
+            },
+        )
+
+    def _on_recorder_event(self, kind: str, camera_id: str | None, details: dict[str, Any]) -> None:
+        log.warning("recorder event", kind=kind, camera=camera_id, **details)
+        self.outbox.post(
+            "recording.alarm",
+            {
+                "kind": kind,
+                "camera_id": camera_id,
+                "at_wall_us": self.clock.wall_us(),
+                "slot": self.slot.name,
+                **details,
+            },
+        )
+
+    async def _say_goodbye(self) -> None:
+        await self.outbox.flush(0.5)
+        await self.slot.leave()
+
+
+async def serve(settings: Settings, number: int) -> int:
+    """Run the worker until SIGTERM; return the exit status."""
+    worker = Worker(settings, number, SystemClock())
+    loop = asyncio.get_running_loop()
+    main_task = asyncio.current_task()
+    assert main_task is not None
+    is_told = False
+
+    def drain() -> None:
+        nonlocal is_told
+        if not is_told:
+            is_told = True
+            loop.call_later(DRAIN_S, _end_hard)
+            main_task.cancel()
+
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, drain)
+    try:
+        await worker.run()
+    except asyncio.CancelledError:
+        if not is_told:
+            raise
+    except SlotLostError as error:
+        log.error("this slot has another worker, ending", slot=worker.slot.name, cause=str(error))
+        return 1
+    log.info("worker ended in order", slot=worker.slot.name)
+    return 0
+
+
+def _end_hard() -> None:
+    log.error("the worker could not end in order in time")
+    os._exit(1)
+
+
+def main() -> None:
+    """Run slot N, the only argument."""
+    number = int(sys.argv[1])
+    settings = start_process(f"worker {number}")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        status = runner.run(serve(settings, number))
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    main()
