@@ -16,18 +16,20 @@ EVERY_S = 2.0
 SETTLE_S = 0.1
 """A camera that comes online changes several times within a moment; 500 of them are one message each, not ten."""
 
+ReadStates = Callable[[], Mapping[str, dict[str, Any]]]
+"""Returns the state objects by camera id."""
+
 _SEEN = ("state", "reason", "video", "audio", "recording", "sub")
 
 
 class Announcer:
     """Publishes camera states of one slot."""
 
-    def __init__(self, state: State, slot: str, clock: Clock, read: Callable[[], Mapping[str, dict[str, Any]]]) -> None:
-        """Publish what `read` returns."""
+    def __init__(self, state: State, slot: str, clock: Clock) -> None:
+        """Publish as the word of `slot`."""
         self._state = state
         self._slot = slot
         self._clock = clock
-        self._read = read
         self._seen: dict[str, tuple[Any, ...]] = {}
         self._wake = asyncio.Event()
 
@@ -35,8 +37,8 @@ class Announcer:
         """Say that something changed; fits as a callback and returns at once."""
         self._wake.set()
 
-    async def run(self) -> None:
-        """Publish for ever."""
+    async def run(self, read: ReadStates) -> None:
+        """Publish what `read` returns, for ever."""
         while True:
             try:
                 async with asyncio.timeout(EVERY_S):
@@ -45,12 +47,12 @@ class Announcer:
             except TimeoutError:
                 pass
             self._wake.clear()
-            await self.publish()
+            await self.publish(read())
 
-    async def publish(self) -> None:
+    async def publish(self, states: Mapping[str, dict[str, Any]]) -> None:
         """Publish the present once; nothing is raised when nobody can be told."""
         at = rfc3339(self._clock.wall_us())
-        statuses = {key: {**status, "at": at, "slot": self._slot} for key, status in self._read().items()}
+        statuses = {key: {**status, "at": at, "slot": self._slot} for key, status in states.items()}
         seen = {key: _visible(status) for key, status in statuses.items()}
         changed = [key for key, visible in seen.items() if self._seen.get(key) != visible]
         gone = [key for key in self._seen if key not in seen]

@@ -70,6 +70,7 @@ async def open_context(settings: Settings, clock: Clock) -> AsyncIterator[ApiCon
         )
     finally:
         await replay.aclose()
+        await workers.aclose()
         await state.aclose()
         await db.aclose()
 

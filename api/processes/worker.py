@@ -77,7 +77,7 @@ class Worker:
             stack.push_async_callback(self._say_goodbye)
             recorder = await stack.enter_async_context(self._open_recorder())
             whep = WhepEndpoint(self.hub, self._whep_settings(), self.clock, self._on_session_end)
-            announcer = Announcer(self.state, self.slot.name, self.clock, lambda: deck.statuses())
+            announcer = Announcer(self.state, self.slot.name, self.clock)
             registry = self._make_registry(announcer)
             stack.push_async_callback(registry.aclose)
             await whep.start()
@@ -143,7 +143,7 @@ class Worker:
         async with Owner("worker") as owner:
             tasks = {
                 owner.start(self.slot.run(deck.apply), "slot"),
-                owner.start(announcer.run(), "announcer"),
+                owner.start(announcer.run(deck.statuses), "announcer"),
                 owner.start(self.outbox.run(), "outbox"),
                 owner.start(self._watch_lag(), "lag"),
                 owner.start(server.serve(sockets=[bind_unix(path)]), "private app"),
