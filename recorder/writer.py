@@ -1,0 +1,403 @@
+"""The writer thread of one volume: everything that touches the disk and the index.
+
+Fed by `recorder.recorder` from the event loop through a queue bounded in bytes; a feeder that finds it full drops and
+says so. The thread writes fragments, commits the index once a second, makes files durable in turn, runs retention and
+recovery's remainder, and watches the free space: it stops accepting before a write would fail. Events go to `on_event`
+on this thread.
+"""
+
+import json
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from media.base.clock import Clock
+from media.base.errors import ErrorKind, HubError
+from media.packet import EndReason
+from recorder.index.migrate import INDEX_NAME
+from recorder.index.rows import HoldRow
+from recorder.index.writer import IndexWriter
+from recorder.recovery import Sealer, recover
+from recorder.retention import Keeper
+from recorder.segmenter import Fragment
+from recorder.stream_writer import Cursor, SegmentError, Shared, StreamWriter, reason_of
+from recorder.volume import HOLDS_NAME, Limits, open_volume, write_durably
+
+log = structlog.get_logger(__name__)
+
+COMMIT_EVERY_NS = 1_000_000_000
+SYNC_EVERY_NS = 10_000_000_000
+"""A power cut may cost this much footage per camera; a killed process loses none that was written."""
+SPACE_EVERY_NS = 1_000_000_000
+RETAIN_EVERY_NS = 60_000_000_000
+RETRY_EVERY_NS = 10_000_000_000
+QUEUE_BYTES = 64 << 20
+"""Half a minute of 64 cameras at 2 Mbit/s would need 480 MB; a disk that stands still longer than 4 s loses footage."""
+_TICK_S = 0.25
+
+OnEvent = Callable[[str, str, dict[str, Any]], None]
+StreamId = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Ticket:
+    """Shared by a segment's feeder and its writer: the writer says here that the segment failed, and why."""
+
+    failed: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOptions:
+    """What a volume's writer is told. `limits` None: by the size of the file system."""
+
+    root: Path
+    node: str
+    epoch: int
+    limits: Limits | None = None
+    expected_uuid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """A stream as its feeder sees it: ids, how long its footage stays, and where it ends on any volume."""
+
+    camera_id: str
+    quality: str
+    retention_days: int
+    minimum_days: int
+    cursor: Cursor
+
+    @property
+    def key(self) -> StreamId:
+        """Return camera and quality."""
+        return (self.camera_id, self.quality)
+
+
+@dataclass(slots=True)
+class WriterStats:
+    """Counters; written by the thread, read by anyone."""
+
+    fragments: int = 0
+    written_bytes: int = 0
+    failed_writes: int = 0
+    commits: int = 0
+    deleted_files: int = 0
+    space: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One piece of queued work; `future`, when there is one, hears of its end."""
+
+    run: Callable[[], None]
+    size_bytes: int = 0
+    future: "Future[Any] | None" = None
+
+
+class VolumeWriter:
+    """Owns one volume. `submit`, `write`, `end`, `plan` and `close` may be called from the loop; they never block."""
+
+    def __init__(self, options: WriterOptions, clock: Clock, on_event: OnEvent) -> None:
+        """Start the thread, which opens and recovers the volume before it does anything else."""
+        self._options = options
+        self._clock = clock
+        self._on_event = on_event
+        self._queue: queue.SimpleQueue[_Work] = queue.SimpleQueue()
+        self._submitted_bytes = 0
+        self._done_bytes = 0
+        self._is_closing = False
+        self.stopped: EndReason | None = None
+        self.stats = WriterStats()
+        self._streams: dict[StreamId, StreamWriter] = {}
+        self._committed_ns = self._space_ns = self._retained_ns = self._retry_ns = 0
+        self._free_bytes = 0
+        self._shared: Shared | None = None
+        self._sealer: Sealer | None = None
+        self._keeper: Keeper | None = None
+        self._thread = threading.Thread(target=self._run, name=f"volume {options.root.name}", daemon=True)
+        self._thread.start()
+
+    # called by the feeder
+
+    @property
+    def accepts(self) -> bool:
+        """Tell whether a new segment may be begun here."""
+        return self.stopped is None and not self._is_closing
+
+    @property
+    def queued_bytes(self) -> int:
+        """Return the bytes waiting to be written."""
+        return self._submitted_bytes - self._done_bytes
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Tell whether a fragment fits the queue; one always does when the queue is empty."""
+        queued = self.queued_bytes
+        return queued == 0 or queued + size_bytes <= QUEUE_BYTES
+
+    def submit(self, run: Callable[[], None], size_bytes: int = 0) -> None:
+        """Let the thread `run` something; it counts as `size_bytes` until done."""
+        self._submitted_bytes += size_bytes
+        self._queue.put(_Work(run, size_bytes))
+
+    def call(self, work: Callable[[], Any]) -> "Future[Any]":
+        """Let the thread do `work`, commit, and hand its result or exception to the returned future.
+
+        HubError UNAVAILABLE when the volume cannot be used.
+        """
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                result = work()
+                self._commit()
+            except Exception as exc:
+                future.set_exception(exc)
+            else:
+                future.set_result(result)
+
+        self._queue.put(_Work(run, future=future))
+        return future
+
+    def write(self, plan: StreamPlan, fragment: Fragment, ticket: Ticket) -> None:
+        """Queue one fragment."""
+        self.submit(lambda: self._write(plan, fragment, ticket), fragment.size_bytes)
+
+    def end(self, plan: StreamPlan, reason: str) -> None:
+        """Queue the end of a stream's run."""
+        self.submit(lambda: self._stream(plan).end(reason))
+
+    def expect(self, plan: StreamPlan, reason: str, now_us: int) -> None:
+        """Queue what the stream's lasting gap is to be called; see StreamWriter.expect."""
+        self.submit(lambda: self._stream(plan).expect(reason, now_us))
+
+    def put_hold(self, hold: HoldRow) -> None:
+        """Keep footage from deletion; on the thread (`call`)."""
+        self.shared.index.put_hold(hold)
+        self._save_holds()
+
+    def drop_hold(self, hold_id: str) -> None:
+        """Release a hold; on the thread (`call`)."""
+        self.shared.index.drop_hold(hold_id)
+        self._save_holds()
+
+    def _save_holds(self) -> None:
+        """Holds are the one thing the files do not tell: keep them beside the index, for its rebuilding."""
+        holds = [asdict(hold) for hold in self.shared.index.holds()]
+        write_durably(self.shared.volume.path(HOLDS_NAME), json.dumps(holds).encode())
+
+    def close(self) -> None:
+        """Finish what is queued, close every segment and end the thread. Blocks; idempotent."""
+        self._is_closing = True
+        self.submit(lambda: None)
+        self._thread.join()
+
+    # on the thread
+
+    @property
+    def shared(self) -> Shared:
+        """Return volume and index; only on the thread, once the volume is open."""
+        assert self._shared is not None
+        return self._shared
+
+    def _run(self) -> None:
+        while not self._is_closing or not self._queue.empty():
+            try:
+                if self._shared is None:
+                    if self._clock.mono_ns() < self._retry_ns:
+                        self._refuse()
+                        continue
+                    self._open()
+                self._turn()
+            except Exception as exc:  # the volume's supervisor: a failing disk is retried, never fatal
+                self._fail(exc)
+        self._shut()
+
+    def _open(self) -> None:
+        """Open volume and index, repair what a crash left, then accept."""
+        volume = open_volume(self._options.root, expected_uuid=self._options.expected_uuid)
+        index = IndexWriter(volume.path(INDEX_NAME))
+        shared = Shared(volume, index, self._options.node, self._options.epoch)
+        try:
+            recovered = recover(volume, index)
+            index.commit()
+        except BaseException:
+            index.rollback()
+            index.close()
+            raise
+        self._shared = shared
+        self._sealer = Sealer(volume, index)
+        self._keeper = Keeper(volume, index)
+        if self.stopped is not None:
+            self.stopped = None
+            self._on_event("recording_resumed", "", {"volume": volume.uuid})
+        log.info("volume open", volume=volume.uuid, recovered=recovered)
+
+    def _turn(self) -> None:
+        """Do one piece of queued work, or idle work, then what is due."""
+        try:
+            work = self._queue.get(timeout=_TICK_S)
+        except queue.Empty:
+            self._idle()
+        else:
+            try:
+                work.run()
+            finally:
+                self._done_bytes += work.size_bytes
+        now_ns = self._clock.mono_ns()
+        if now_ns - self._space_ns >= SPACE_EVERY_NS:
+            self._space_ns = now_ns
+            self._check_space()
+        if now_ns - self._committed_ns >= COMMIT_EVERY_NS and self.shared.index.is_dirty:
+            self._commit()
+        if now_ns - self._retained_ns >= RETAIN_EVERY_NS:
+            self._retained_ns = now_ns
+            self._retain()
+        self._sync_one(now_ns)
+
+    def _idle(self) -> None:
+        if self._sealer is not None:
+            self._sealer.step()
+
+    def _write(self, plan: StreamPlan, fragment: Fragment, ticket: Ticket) -> None:
+        if ticket.failed is not None:
+            return
+        if self._free_bytes - fragment.size_bytes < self._limits().stop_bytes:
+            self._check_space()
+        if self.stopped is not None:
+            ticket.failed = self.stopped
+            return
+        try:
+            self._stream(plan).write(fragment, self._clock.mono_ns())
+        except SegmentError as exc:
+            ticket.failed = exc.reason
+            self.stats.failed_writes += 1
+            self._stop(exc.reason, str(exc))
+            return
+        self._free_bytes -= fragment.size_bytes
+        self.stats.fragments += 1
+        self.stats.written_bytes += fragment.size_bytes
+
+    def _stream(self, plan: StreamPlan) -> StreamWriter:
+        found = self._streams.get(plan.key)
+        days = (plan.retention_days, plan.minimum_days)
+        if found is not None and (found.stream.retention_days, found.stream.minimum_days) == days:
+            return found
+        row = self.shared.index.ensure_stream(plan.camera_id, plan.quality, *days)
+        if found is None:
+            found = self._streams[plan.key] = StreamWriter(self.shared, row, plan.cursor)
+        found.stream = row
+        return found
+
+    def _limits(self) -> Limits:
+        return self._options.limits or Limits.of(self.stats.space.get("total_bytes", 0))
+
+    def _check_space(self) -> None:
+        """Measure the room; below the floor delete what may go, below the stop stop, above the floor resume."""
+        space = self.shared.volume.space()
+        self._free_bytes = space.free_bytes
+        self.stats.space = {"total_bytes": space.total_bytes, "free_bytes": space.free_bytes}
+        limits = self._limits()
+        if space.free_bytes < limits.floor_bytes:
+            self._retain()
+            self._free_bytes = self.shared.volume.space().free_bytes
+        if self.stopped is None and self._free_bytes < limits.stop_bytes:
+            self._stop(EndReason.DISK_FULL, "free space reached the reserve")
+        elif self.stopped is not None and self._free_bytes >= limits.floor_bytes:
+            self._resume()
+
+    def _stop(self, reason: EndReason, detail: str) -> None:
+        """End every segment in good order and refuse new ones; say so."""
+        if self.stopped is not None:
+            return
+        self.stopped = reason
+        self._retry_ns = self._clock.mono_ns() + RETRY_EVERY_NS
+        log.error("recording stopped on volume", volume=self.shared.volume.uuid, reason=reason.value, detail=detail)
+        for stream in self._streams.values():
+            stream.end(reason)
+        self._commit()
+        kind = "disk_full" if reason is EndReason.DISK_FULL else "disk_error"
+        facts = {"volume": self.shared.volume.uuid, "free_bytes": self._free_bytes}
+        self._on_event(kind, "", facts)
+        self._on_event("recording_stopped", "", facts | {"reason": reason.value})
+
+    def _resume(self) -> None:
+        """Accept again; after an error only when some time has passed."""
+        if self.stopped is EndReason.DISK_ERROR and self._clock.mono_ns() < self._retry_ns:
+            return
+        self.stopped = None
+        self._on_event("recording_resumed", "", {"volume": self.shared.volume.uuid})
+
+    def _commit(self) -> None:
+        if self._shared is None:
+            return
+        self._committed_ns = self._clock.mono_ns()
+        self._shared.index.commit()
+        self.stats.commits += 1
+
+    def _retain(self) -> None:
+        """Delete what is too old, and below the floor what may be deleted early."""
+        if self._keeper is None:
+            return
+        need_bytes = max(0, self._limits().floor_bytes - self.shared.volume.space().free_bytes)
+        for outcome in self._keeper.run(self._clock.wall_us(), need_bytes):
+            self.stats.deleted_files += outcome.files
+            self._on_event("retention_deleted", outcome.camera_id, outcome.facts())
+
+    def _sync_one(self, now_ns: int) -> None:
+        """Make at most one file durable per turn, the one that waited longest: the disk's queue stays short."""
+        due = [file for stream in self._streams.values() if (file := stream.file) is not None]
+        oldest = min(due, key=lambda file: file.synced_mono_ns, default=None)
+        if oldest is not None and now_ns - oldest.synced_mono_ns >= SYNC_EVERY_NS:
+            oldest.sync(now_ns)
+
+    def _fail(self, exc: Exception) -> None:
+        """A volume that cannot be used: leave its files as they are, drop what comes, try again later."""
+        reason = reason_of(exc) if isinstance(exc, OSError) else EndReason.DISK_ERROR
+        if self.stopped is None or self._shared is not None:
+            is_bug = not isinstance(exc, OSError | HubError)
+            log.error("volume failed", root=self._options.root.name, error=str(exc), exc_info=exc if is_bug else None)
+            self._on_event("disk_error", "", {"error": str(exc)})
+            self._on_event("recording_stopped", "", {"reason": reason.value})
+        self.stopped = reason
+        self._retry_ns = self._clock.mono_ns() + RETRY_EVERY_NS
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for stream in self._streams.values():
+            stream.abandon()
+        self._streams.clear()
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            try:
+                shared.index.rollback()
+                shared.index.close()
+            except (HubError, OSError) as exc:
+                log.warning("index not closed in order", error=str(exc))
+
+    def _refuse(self) -> None:
+        """Throw one piece of work away while the volume cannot be used; who waits for it is told."""
+        try:
+            work = self._queue.get(timeout=_TICK_S)
+        except queue.Empty:
+            return
+        self._done_bytes += work.size_bytes
+        if work.future is not None:
+            work.future.set_exception(HubError(ErrorKind.UNAVAILABLE, "volume is away", code="volume_unavailable"))
+
+    def _shut(self) -> None:
+        """Close every segment and the index."""
+        if self._shared is None:
+            return
+        try:
+            for stream in self._streams.values():
+                stream.end(EndReason.SHUTDOWN)
+            self._shared.index.set_meta("clean", "1")
+            self._shared.index.close()
+        except (OSError, HubError) as exc:
+            log.error("volume not closed in order", error=str(exc))
