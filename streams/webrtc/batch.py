@@ -12,11 +12,20 @@ import struct
 
 from media.srtp import PacketBuffer
 
+IP_PKTINFO = 8
+"""Linux's number; the socket module of Python 3.11 does not name it."""
+
 _WORD = 8
 _MSGHDR_WORDS = 8
 """`struct mmsghdr` on 64-bit Linux: name, namelen, iov, iovlen, control, controllen, flags, len; 8 bytes each padded."""
 
 _SOCKADDR_IN_BYTES = 16
+CONTROL_OFFSET = _SOCKADDR_IN_BYTES
+_CONTROL_BYTES = 32
+_PKTINFO_LEN = 28
+ANY_LOCAL = bytes(4)
+"""A local address of zeros lets the kernel's routing choose."""
+
 _AGAIN = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EINTR})
 
 # PyDLL keeps the interpreter lock: giving it up for 60 µs can cost 5 ms when another thread is busy.
@@ -25,22 +34,33 @@ _sendmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int
 _sendmmsg.restype = ctypes.c_int
 
 
+def packet_info(local: bytes) -> bytes:
+    """Return a `struct in_pktinfo` that makes a packet leave from the local IPv4 address `local` (4 bytes)."""
+    return bytes(4) + local + bytes(4)
+
+
 class PeerAddress:
-    """An IPv4 address and port as a `sockaddr_in` that stays where it is; `pointer` is what a batch wants."""
+    """Where packets go and from which of our addresses they leave, in C memory that stays where it is.
 
-    __slots__ = ("_memory", "host", "pointer", "port")
+    `pointer` is a `sockaddr_in`; right behind it lies the control message. A browser drops what comes from another
+    address than the one it checked, and a socket bound to every interface would leave that to the routing table.
+    """
 
-    def __init__(self, host: str, port: int) -> None:
+    __slots__ = ("_memory", "host", "local", "pointer", "port")
+
+    def __init__(self, host: str, port: int, local: bytes = ANY_LOCAL) -> None:
         """Build the address; ValueError when `host` is not a dotted IPv4 address."""
         try:
             packed = socket.inet_pton(socket.AF_INET, host)
         except OSError as exc:
             raise ValueError("not an IPv4 address") from exc
-        raw = struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + packed + bytes(8)
-        self._memory = ctypes.create_string_buffer(raw, _SOCKADDR_IN_BYTES)
+        name = struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + packed + bytes(8)
+        control = struct.pack("=QII", _PKTINFO_LEN, socket.IPPROTO_IP, IP_PKTINFO) + packet_info(local) + bytes(4)
+        self._memory = ctypes.create_string_buffer(name + control, _SOCKADDR_IN_BYTES + _CONTROL_BYTES)
         self.pointer = ctypes.addressof(self._memory)
         self.host = host
         self.port = port
+        self.local = local
 
     @property
     def pair(self) -> tuple[str, int]:
@@ -49,7 +69,7 @@ class PeerAddress:
 
 
 class Batch:
-    """Preallocated packets and the vector of them. The pump writes `slots`, `names` and `lengths` itself."""
+    """Preallocated packets and the vector of them. The pump writes its arrays itself."""
 
     def __init__(self, fd: int, capacity: int = 64) -> None:
         """Hold `capacity` packets for the socket `fd`."""
@@ -65,9 +85,12 @@ class Batch:
             headers[index * _MSGHDR_WORDS + 1] = _SOCKADDR_IN_BYTES
             headers[index * _MSGHDR_WORDS + 2] = ctypes.addressof(self._iovecs) + index * 2 * _WORD
             headers[index * _MSGHDR_WORDS + 3] = 1
+            headers[index * _MSGHDR_WORDS + 5] = _CONTROL_BYTES
             iovecs[index * 2] = slot.address
         self.names = headers[::_MSGHDR_WORDS]
         """Index i takes the `PeerAddress.pointer` of packet i."""
+        self.controls = headers[4::_MSGHDR_WORDS]
+        """Index i takes that pointer plus `CONTROL_OFFSET`."""
         self.lengths = iovecs[1::2]
         """Index i takes the length in bytes of packet i."""
         self.used = 0
@@ -76,19 +99,6 @@ class Batch:
         self._retired: list[PeerAddress] = []
         self.blocked = 0
         self.failed = 0
-
-    @property
-    def room(self) -> int:
-        """Return how many slots are free; 0 also while the kernel still owes us some of the last packets."""
-        return 0 if self._sent else self.capacity - self.used
-
-    def add(self, packet: bytes, address: PeerAddress) -> None:
-        """Put one finished datagram into the next slot; the caller has checked `room`."""
-        index = self.used
-        self.slots[index].view[: len(packet)] = packet
-        self.lengths[index] = len(packet)
-        self.names[index] = address.pointer
-        self.used = index + 1
 
     def retire(self, address: PeerAddress) -> None:
         """Keep the memory of a dropped address until no waiting packet points to it."""

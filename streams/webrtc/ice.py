@@ -170,6 +170,12 @@ class IceAgent(ice.Connection):
         transaction.response_received(message, address)
         return True
 
+    def on_path(self, address: Address) -> None:
+        """Tell the owner when the nominated pair now leaves from another of our addresses."""
+        nominated = self._nominated.get(1)
+        if nominated is not None and nominated.remote_addr == address:
+            self.events.on_pair(address)
+
     def on_dtls(self, data: bytes) -> None:
         """Pass a DTLS record on."""
         self.events.on_dtls(data)

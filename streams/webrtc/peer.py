@@ -190,6 +190,8 @@ class Peer:
     async def aclose(self) -> None:
         """Say goodbye (DTLS close_notify) and free the path. Idempotent."""
         self._finish(PeerEnd.CLOSED)
+        if self.address is not None and self._port.is_open:
+            self._port.batch.retire(self.address)
         await self._dtls.stop()
         self._link.close()
         await self._agent.close()
@@ -200,7 +202,9 @@ class Peer:
             self._ended.set()
 
     def _on_pair(self, address: Address) -> None:
-        self.address = PeerAddress(*address)
+        if self.address is not None:
+            self._port.batch.retire(self.address)
+        self.address = PeerAddress(*address, self._port.local_of(address))
         self._events.on_address(self.address)
 
     def _on_ice_lost(self) -> None:

@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from media.base.clock import Clock
-from streams.webrtc.batch import Batch
+from streams.webrtc.batch import ANY_LOCAL, IP_PKTINFO, Batch, packet_info
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,10 @@ class Link(Protocol):
 
     def on_stun_response(self, data: bytes, address: Address) -> bool:
         """Take an answer to one of our checks; False when it is malformed."""
+        ...
+
+    def on_path(self, address: Address) -> None:
+        """Learn that a bound address is now reached from another local address."""
         ...
 
     def on_dtls(self, data: bytes) -> None:
@@ -81,6 +85,9 @@ class UdpPort:
         self._send_buffer_bytes = send_buffer_bytes
         self._by_fragment: dict[str, Link] = {}
         self._by_address: dict[Address, Link] = {}
+        self._locals: dict[Address, bytes] = {}
+        self._asked_at = ANY_LOCAL
+        """The local address of the request being answered."""
         self._addresses: dict[str, list[Address]] = {}
         self._by_transaction: dict[bytes, Link] = {}
         self._socket: socket.socket | None = None
@@ -94,6 +101,7 @@ class UdpPort:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._send_buffer_bytes)
+            sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
             sock.bind((host, port))
         except OSError:
             sock.close()
@@ -137,6 +145,7 @@ class UdpPort:
         for address in self._addresses.pop(fragment, ()):
             if self._by_address.get(address) is link:
                 del self._by_address[address]
+                self._locals.pop(address, None)
 
     def expect(self, transaction: bytes, link: Link) -> None:
         """Route the STUN answer with this transaction id to `link` until `forget`."""
@@ -146,12 +155,17 @@ class UdpPort:
         """Expect no answer to this transaction any more."""
         self._by_transaction.pop(transaction, None)
 
+    def local_of(self, address: Address) -> bytes:
+        """Return our address as this peer knows it, zeros while unknown."""
+        return self._locals.get(address, ANY_LOCAL)
+
     def send(self, data: bytes, address: Address) -> None:
         """Send one datagram now; a refusal is counted, never raised: UDP may lose it anyway."""
         if self._socket is None:
             return
+        local = self._asked_at if self._asked_at != ANY_LOCAL else self.local_of(address)
         try:
-            self._socket.sendto(data, address)
+            self._socket.sendmsg([data], [(socket.IPPROTO_IP, IP_PKTINFO, packet_info(local))], 0, address)
         except OSError:
             self.counters.send_errors += 1
 
@@ -161,16 +175,16 @@ class UdpPort:
             if sock is None or sock.fileno() < 0:
                 return
             try:
-                data, address = sock.recvfrom(MAX_DATAGRAM_BYTES)
+                data, ancillary, _, address = sock.recvmsg(MAX_DATAGRAM_BYTES, 64)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
                 self.counters.send_errors += 1  # an ICMP answer to something we sent
                 continue
-            self.receive(data, address)
+            self.receive(data, address, ancillary[0][2][4:8] if ancillary else ANY_LOCAL)
 
-    def receive(self, data: bytes, address: Address) -> None:
-        """Route one datagram. Anything at all may be in it."""
+    def receive(self, data: bytes, address: Address, local: bytes = ANY_LOCAL) -> None:
+        """Route one datagram that came to our address `local`. Anything at all may be in it."""
         counters = self.counters
         counters.received += 1
         if not data:
@@ -178,7 +192,7 @@ class UdpPort:
             return
         first = data[0]
         if first < 4:
-            self._receive_stun(data, address)
+            self._receive_stun(data, address, local)
             return
         link = self._by_address.get(address)
         if link is None:
@@ -190,14 +204,14 @@ class UdpPort:
         else:
             counters.unknown_kind += 1
 
-    def _receive_stun(self, data: bytes, address: Address) -> None:
+    def _receive_stun(self, data: bytes, address: Address, local: bytes) -> None:
         size = len(data)
         if size < 20 or size & 3 or data[4:8] != b"\x21\x12\xa4\x42" or int.from_bytes(data[2:4], "big") != size - 20:
             self.counters.stun_malformed += 1
             return
         message_type = int.from_bytes(data[:2], "big")
         if message_type == 0x0001:
-            self._receive_request(data, address)
+            self._receive_request(data, address, local)
         elif message_type in (0x0101, 0x0111):
             link = self._by_transaction.get(data[8:20])
             if link is None or not link.on_stun_response(data, address):
@@ -205,8 +219,8 @@ class UdpPort:
         elif message_type != 0x0011:  # a binding indication keeps a NAT open and wants no answer
             self.counters.unknown_kind += 1
 
-    def _receive_request(self, data: bytes, address: Address) -> None:
-        fragment = _local_fragment(data)
+    def _receive_request(self, data: bytes, address: Address, local: bytes) -> None:
+        fragment, is_nominating = _request_facts(data)
         link = self._by_fragment.get(fragment)
         if link is None:
             self.counters.stun_unknown_user += 1
@@ -216,22 +230,38 @@ class UdpPort:
         if is_new and len(bound) >= ADDRESSES_PER_LINK:
             self.counters.stun_refused += 1
             return
-        if not link.on_stun_request(data, address):
+        before = self._locals.get(address)
+        self._asked_at = local
+        if before is None or is_nominating:
+            self._locals[address] = local  # aioice may nominate while it answers, and asks for the path at once
+        is_genuine = link.on_stun_request(data, address)
+        self._asked_at = ANY_LOCAL
+        if not is_genuine or fragment not in self._addresses:
             self.counters.stun_refused += 1
-            return
-        if is_new and fragment in self._addresses:
+            self._restore_local(address, before)
+        elif is_new:
             self._by_address[address] = link
             bound.append(address)
+        elif before is not None and self._locals[address] != before:
+            link.on_path(address)
+
+    def _restore_local(self, address: Address, before: bytes | None) -> None:
+        if before is None:
+            self._locals.pop(address, None)
+        else:
+            self._locals[address] = before
 
 
-def _local_fragment(data: bytes) -> str:
-    """Return the part of a STUN USERNAME before the colon, our own fragment; empty when there is none."""
-    position = 20
+def _request_facts(data: bytes) -> tuple[str, bool]:
+    """Return the part of a STUN USERNAME before the colon, our own fragment, and whether USE-CANDIDATE is there."""
+    fragment, is_nominating, position = "", False, 20
     while position + 4 <= len(data):
         kind = int.from_bytes(data[position : position + 2], "big")
         size = int.from_bytes(data[position + 2 : position + 4], "big")
-        if kind == 0x0006:
+        if kind == 0x0006 and not fragment:
             name = data[position + 4 : position + 4 + size]
-            return name.partition(b":")[0].decode("ascii", "replace")
+            fragment = name.partition(b":")[0].decode("ascii", "replace")
+        elif kind == 0x0025:
+            is_nominating = True
         position += 4 + (size + 3 & ~3)
-    return ""
+    return fragment, is_nominating

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from media.srtp import new_length, protect_rtp
 from streams.fanout import Packet
+from streams.webrtc.batch import CONTROL_OFFSET
 from streams.webrtc.outlet import Entry, Outlet, OutletState, SourceTrack
 from streams.webrtc.port import UdpPort
 
@@ -185,7 +186,8 @@ class Pump:
         room = batch.capacity - index
         pack = self._packers.of(len(payload))
         size = len(payload) + 12
-        lengths, names, length, protect = batch.lengths, batch.names, self._length, protect_rtp
+        lengths, names, controls = batch.lengths, batch.names, batch.controls
+        length, protect = self._length, protect_rtp
         entries = table[position : position + room]
         for (kind, seq_offset, ts_offset, ssrc, handle, tag, name, _), (view, memory) in zip(
             entries, self._pairs[index:], strict=False
@@ -207,6 +209,7 @@ class Pump:
             else:
                 lengths[index] = size + tag
             names[index] = name
+            controls[index] = name + CONTROL_OFFSET
             index += 1
         batch.used = index
         return position + len(entries)
