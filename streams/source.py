@@ -28,7 +28,7 @@ SILENCE_S = 10.0
 FIRST_RUN_S = 30.0
 """Media that comes but never yields a decodable start (no parameter sets, no key frame) is given up after this."""
 
-GOOD_AFTER_S = 10.0
+GOOD_AFTER_S = 6.0
 """Media for so long forgives earlier failures; less is flapping and keeps the growing wait."""
 
 CLOSE_TIMEOUT_S = 2.0
