@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from api.cli.options import DataDir
-from api.processes.volumes import check_volumes
+from api.processes.footage import check_volumes
 from api.settings import load_settings
 
 

@@ -1,7 +1,7 @@
 """The cameras of one worker: source, hub stream and recorder joined.
 
 The one place where `streams` meets `recorder`. Used on the worker's event loop by the slot (`apply`), the announcer
-(`statuses`) and the private app. Each camera with recording on has one recorder reader on its main stream; a camera
+(`statuses`) and the private app. Each camera has one recorder reader on its main stream; a camera
 whose address cannot be read any more is shown as offline with that reason and hurts nobody else.
 """
 
@@ -16,9 +16,8 @@ from api.state import CameraDesired
 from media.base.clock import Clock, rfc3339
 from media.base.errors import HubError
 from media.base.ids import CameraId, Quality, StreamKey, camera_source
-from media.packet import Reader
 from recorder.policy import Mode, RecordingPolicy
-from recorder.recorder import Recorder
+from recorder.recorder import CameraRecorder, Recorder
 from streams.hub import Hub
 from media.rtsp.transport import Transport
 from streams.registry import Registry
@@ -38,7 +37,7 @@ class Deck:
         self._cipher = cipher
         self._clock = clock
         self._desired: dict[str, CameraDesired] = {}
-        self._readers: dict[str, Reader] = {}
+        self._readers: dict[str, CameraRecorder] = {}
         self._unreadable_since_us: dict[str, int] = {}
 
     @property
@@ -54,11 +53,10 @@ class Deck:
         """
         configs = {config.camera_id: config for camera in desired.values() if (config := self._config(camera))}
         for camera in desired.values():
-            if camera.id in configs and _is_recorded(camera):
-                self._attach(camera)
+            self._record(camera)
         await self._registry.reconcile(configs)
-        for camera_id in [key for key in self._readers if key not in desired or not _is_recorded(desired[key])]:
-            self._detach(camera_id)
+        for camera_id in [key for key in self._readers if key not in desired]:
+            self._forget(camera_id)
         self._unreadable_since_us = {key: at for key, at in self._unreadable_since_us.items() if key in desired}
         self._desired = dict(desired)
 
@@ -81,24 +79,25 @@ class Deck:
             transport=transport,
         )
 
-    def _attach(self, camera: CameraDesired) -> None:
-        policy = _policy(camera)
-        camera_id = CameraId(camera.id)
-        if camera.id in self._readers:
-            before = self._desired.get(camera.id)
-            if before is None or _policy(before) != policy:
-                self._recorder.set_policy(camera_id, policy)
-            return
-        reader = self._recorder.reader(camera_id, Quality.MAIN, policy)
-        self._readers[camera.id] = reader
-        self._hub.stream(main_stream(camera.id)).attach(reader)
+    def _record(self, camera: CameraDesired) -> None:
+        """Give the camera a recorder reader and its policy; with recording off the reader only notes why not."""
+        reader = self._recorder.reader(CameraId(camera.id), Quality.MAIN, _policy(camera))
+        if camera.id not in self._readers:
+            self._readers[camera.id] = reader
+            self._hub.stream(main_stream(camera.id)).attach(reader)
 
-    def _detach(self, camera_id: str) -> None:
+    def _forget(self, camera_id: str) -> None:
         reader = self._readers.pop(camera_id)
         stream = self._hub.get(main_stream(camera_id))
         if stream is not None:
             stream.detach(reader)
-        self._recorder.drop(CameraId(camera_id))
+        self._recorder.forget(CameraId(camera_id))
+
+    def tick(self) -> None:
+        """Let recording plans begin and end; call it every few seconds."""
+        now_us = self._clock.wall_us()
+        for reader in self._readers.values():
+            reader.tick(now_us)
 
     def status(self, camera_id: str) -> dict[str, Any] | None:
         """Return the camera state object of the API; None for a camera of another worker."""
@@ -110,7 +109,7 @@ class Deck:
         sub = self._registry.status(CameraId(camera_id), Quality.SUB)
         if sub is not None:
             state["sub"] = {key: value for key, value in sub.as_json().items() if key in _SUB_FIELDS}
-        state["recording"] = self._recording(camera_id)
+        state["recording"] = self._recording(camera)
         return state
 
     def _unreadable(self, camera_id: str) -> dict[str, Any]:
@@ -126,11 +125,10 @@ class Deck:
             "clock_offset_ms": None,
         }
 
-    def _recording(self, camera_id: str) -> dict[str, Any]:
-        if camera_id not in self._readers:
-            return {"state": "off", "since": None, "reason": None}
-        status = self._recorder.status(CameraId(camera_id))
-        return {"state": str(status.state), "since": rfc3339(status.since_wall_us), "reason": status.reason or None}
+    def _recording(self, camera: CameraDesired) -> dict[str, Any]:
+        status = self._recorder.status(CameraId(camera.id))
+        state = status.state.value if camera.enabled else "off"
+        return {"state": state, "since": rfc3339(status.since_wall_us), "reason": status.reason or None}
 
     def statuses(self) -> dict[str, dict[str, Any]]:
         """Return the state objects of all cameras."""
@@ -144,10 +142,6 @@ _SUB_FIELDS = frozenset({"state", "reason", "since", "video", "bitrate_bps"})
 def main_stream(camera_id: str) -> StreamKey:
     """Return the key of a camera's main stream."""
     return StreamKey(camera_source(CameraId(camera_id)), Quality.MAIN)
-
-
-def _is_recorded(camera: CameraDesired) -> bool:
-    return camera.enabled and camera.recording.mode != Mode.OFF
 
 
 def _policy(camera: CameraDesired) -> RecordingPolicy:

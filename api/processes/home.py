@@ -17,6 +17,7 @@ from typing import Self
 from pydantic import SecretStr
 
 from api.crypto import load_or_make_secret
+from api.processes.volumes import all_volumes
 from api.settings import Settings
 from media.base.errors import ErrorKind, HubError
 
@@ -37,7 +38,7 @@ def _mkdir(path: Path) -> None:
 
 def prepare(settings: Settings) -> Settings:
     """Make the folders and first-run secrets, and return the settings with the secret key filled in."""
-    for path in (settings.data_dir, settings.run_dir, settings.data_dir / "workers", *settings.recording_volumes):
+    for path in (settings.data_dir, settings.run_dir, settings.data_dir / "workers", *all_volumes(settings)):
         _mkdir(path)
     _own_run_dir(settings.run_dir)
     if settings.secret_key is not None:

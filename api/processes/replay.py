@@ -5,10 +5,9 @@ neither; so that neither the ingest loop nor api ever waits for a disk. Authenti
 directory only this user may enter, and api asks first.
 """
 
-from pathlib import Path
-
 from api.processes.private_app import run_private_app
 from api.processes.start import start_process
+from api.processes.volumes import all_volumes
 from media.base.clock import SystemClock
 from recorder.replay.app import create_app
 
@@ -16,7 +15,7 @@ from recorder.replay.app import create_app
 def main() -> None:
     """Serve until SIGTERM."""
     settings = start_process("replay")
-    app = create_app([Path(volume) for volume in settings.recording_volumes], SystemClock())
+    app = create_app(all_volumes(settings), SystemClock())
     run_private_app(app, settings.replay_socket)
 
 

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 OnReady = Callable[[Settings], Awaitable[None]]
 
-READY_POLL_S = 0.05
+READY_POLL_S = 0.2
 
 
 class Role(StrEnum):

@@ -26,6 +26,7 @@ from api.processes.outbox import Outbox
 from api.processes.private_app import QuietServer, bind_unix, private_config
 from api.processes.slot import Slot, SlotLostError
 from api.processes.start import start_process
+from api.processes.volumes import volumes_of_slot
 from api.processes.worker_app import WorkerParts, create_worker_app
 from api.settings import Settings
 from api.state import State
@@ -37,6 +38,7 @@ from streams.hub import Hub
 from streams.ingest.connector import RtspConnector
 from streams.ingest.leftover import FileSessionStore
 from streams.ingest.networks import SourceNetworks
+from streams.ingest.probe import Prober
 from streams.registry import Registry
 from streams.snapshot import Snapshotter
 from streams.source import ConnectGate, SupervisorWorld
@@ -50,6 +52,7 @@ DRAIN_S = 4.7
 
 LAG_EVERY_S = 0.25
 LAG_WARN_S = 0.25
+TICK_S = 5.0
 
 
 class Worker:
@@ -88,8 +91,13 @@ class Worker:
 
     @asynccontextmanager
     async def _open_recorder(self) -> AsyncIterator[Recorder]:
-        volumes = list(self.settings.recording_volumes)
-        recorder = Recorder(volumes, self.clock, self.settings.node, self.slot.epoch, self._on_recorder_event)
+        recorder = Recorder(
+            volumes_of_slot(self.settings, self.number),
+            self.clock,
+            node=self.settings.node,
+            epoch=self.slot.epoch,
+            on_event=self._on_recorder_event,
+        )
         try:
             yield recorder
         finally:
@@ -131,7 +139,7 @@ class Worker:
             registry=registry,
             whep=whep,
             snapshots=snapshots,
-            networks=self.networks,
+            prober=Prober(self.networks, self.clock, decoder),
             figures=collected,
             is_healthy=lambda: self._is_healthy,
         )
@@ -146,6 +154,7 @@ class Worker:
                 owner.start(announcer.run(deck.statuses), "announcer"),
                 owner.start(self.outbox.run(), "outbox"),
                 owner.start(self._watch_lag(), "lag"),
+                owner.start(_tick(deck), "recording plans"),
                 owner.start(server.serve(sockets=[bind_unix(path)]), "private app"),
             }
             self._is_healthy = True
@@ -182,13 +191,13 @@ class Worker:
             },
         )
 
-    def _on_recorder_event(self, kind: str, camera_id: str | None, details: dict[str, Any]) -> None:
+    def _on_recorder_event(self, kind: str, camera_id: str, details: dict[str, Any]) -> None:
         log.warning("recorder event", kind=kind, camera=camera_id, **details)
         self.outbox.post(
             "recording.alarm",
             {
                 "kind": kind,
-                "camera_id": camera_id,
+                "camera_id": camera_id or None,
                 "at_wall_us": self.clock.wall_us(),
                 "slot": self.slot.name,
                 **details,
@@ -198,6 +207,12 @@ class Worker:
     async def _say_goodbye(self) -> None:
         await self.outbox.flush(0.5)
         await self.slot.leave()
+
+
+async def _tick(deck: Deck) -> None:
+    while True:
+        await asyncio.sleep(TICK_S)
+        deck.tick()
 
 
 async def serve(settings: Settings, number: int) -> int:

@@ -7,7 +7,7 @@ problem documents with the stable code that api passes on. Handlers parse, call 
 import asyncio
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import structlog
@@ -21,8 +21,7 @@ from api.processes.deck import Deck
 from media.base.clock import rfc3339
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import CameraId, Quality, StreamKey, camera_source, check_id
-from streams.ingest.networks import SourceNetworks
-from streams.ingest.probe import probe
+from streams.ingest.probe import PROBE_TIMEOUT_S, Prober, ProbeResult
 from streams.registry import Registry
 from streams.snapshot import Snapshotter
 from streams.webrtc.app import make_router
@@ -30,7 +29,6 @@ from streams.webrtc.whep import WhepEndpoint
 
 log = structlog.get_logger(__name__)
 
-PROBE_TIMEOUT_S = 10.0
 PROBES_AT_ONCE = 8
 
 
@@ -50,7 +48,7 @@ class WorkerParts:
     registry: Registry
     whep: WhepEndpoint
     snapshots: Snapshotter
-    networks: SourceNetworks
+    prober: Prober
     figures: CollectorRegistry
     is_healthy: Callable[[], bool]
 
@@ -121,8 +119,16 @@ def _add_probe(app: FastAPI, parts: WorkerParts) -> None:
         if turn.locked():
             raise HubError(ErrorKind.EXHAUSTED, "too many cameras are being probed", code="too_many_probes")
         async with turn:
-            result = await probe(body.source_url, parts.networks, timeout_s=PROBE_TIMEOUT_S)
-        shown: dict[str, Any] = result.as_json()
-        if result.preview is not None:
-            shown["preview_jpeg_base64"] = base64.b64encode(result.preview).decode()
-        return shown
+            return _shown(await parts.prober.probe(body.source_url, PROBE_TIMEOUT_S))
+
+
+def _shown(result: ProbeResult) -> dict[str, Any]:
+    """Return the answer of the camera dialog's probe."""
+    shown: dict[str, Any] = {"ok": result.ok, "tracks": list(result.tracks)}
+    if result.ok:
+        shown |= {"video": result.video and asdict(result.video), "audio": result.audio and asdict(result.audio)}
+    else:
+        shown |= {"code": result.code, "message": result.message}
+    if result.preview_jpeg:
+        shown["preview_jpeg_base64"] = base64.b64encode(result.preview_jpeg).decode()
+    return shown
