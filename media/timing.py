@@ -133,7 +133,8 @@ class DecodeOrder:
 
     With at most `depth` pictures reordered, the picture number i in decoding order is decoded when the picture
     number i - depth in presentation order is shown; the first `depth` are put one frame apart before that. So
-    dts <= pts holds, and no picture has to wait. With depth 0 dts is pts, whatever pts does.
+    dts <= pts holds, and no picture has to wait; except for pictures shown before the very first one (after a CRA),
+    where only the rise is kept. With depth 0 dts is pts, whatever pts does.
     """
 
     __slots__ = ("_depth", "_frame_ticks", "_last_dts", "_waiting")

@@ -74,7 +74,7 @@ class AacDepacketizer(AudioDepacketizer):
         self._layout = layout
         self._part = bytearray()
         self._part_size = 0
-        self._part_ts32 = -1
+        self._part_ts32 = self._damaged_ts32 = -1
         self._ticks = _ticks_per_frame(params)
 
     def _frame_ticks(self) -> int:
@@ -83,6 +83,7 @@ class AacDepacketizer(AudioDepacketizer):
     def _on_gap(self, ts32: int) -> None:
         if self._part:
             self.dropped_units += 1
+            self._damaged_ts32 = self._part_ts32
         self._part.clear()
 
     def _frames(self, payload: bytes, ts32: int) -> Sequence[bytes]:
@@ -110,6 +111,8 @@ class AacDepacketizer(AudioDepacketizer):
             self._part.clear()
         if not self._part and len(part) >= size:
             return (part[:size],)
+        if ts32 == self._damaged_ts32:  # what is left of a frame that lacks a part
+            return ()
         self._part += part
         self._part_size, self._part_ts32 = size, ts32
         if len(self._part) < size:

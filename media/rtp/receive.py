@@ -78,6 +78,7 @@ class RtpReceiver:
         self._hint_since_ns: int | None = None
         self._next_seq = -1
         self._bad_seq = -1
+        self._next_beyond_strays = -1
         self._base_seq = 0
         self._accepted = 0
         self._lost_before_base = 0
@@ -113,22 +114,28 @@ class RtpReceiver:
             self._payload_type = second & 0x7F
         if second & 0x7F != self._payload_type:
             self.strays += 1
-            if ssrc == self._ssrc and seq == self._next_seq:
-                self._count(seq)
+            if ssrc == self._ssrc and seq in (self._next_seq, self._next_beyond_strays):
+                self._next_beyond_strays = (seq + 1) & 0xFFFF
             return False
         if ssrc != self._ssrc:
             return self._admit_source(seq, ts32, ssrc, now_mono_ns)
         step = (seq - self._next_seq) & 0xFFFF
         if step < MAX_DROPOUT:
-            if step:
-                self.lost += step
-                self._lost_before_unit += step
-                self._on_gap(ts32)
+            self._step_over(step, seq, ts32)
             return True
         if step >= 0x10000 - MAX_MISORDER:
             self.late += 1
             return False
         return self._admit_restart(seq, ts32)
+
+    def _step_over(self, step: int, seq: int, ts32: int) -> None:
+        """Take notice of `step` packets missing before `seq`, unless strays of another type had their numbers."""
+        if seq == self._next_beyond_strays:
+            self._accepted += step
+        elif step:
+            self.lost += step
+            self._lost_before_unit += step
+            self._on_gap(ts32)
 
     def _admit_restart(self, seq: int, ts32: int) -> bool:
         """Believe a new sequence when two of its packets follow one another (RFC 3550 appendix A.1)."""
@@ -168,7 +175,7 @@ class RtpReceiver:
         self._base_seq = seq
         self._accepted = 0
         self._lost_before_base = self.lost
-        self._bad_seq = -1
+        self._bad_seq = self._next_beyond_strays = -1
 
     def _count(self, seq: int) -> None:
         self._next_seq = (seq + 1) & 0xFFFF
