@@ -43,7 +43,7 @@ class Stage(Protocol):
         """Return our RTP and RTCP ports; None when UDP is not served."""
         ...
 
-    def may_set_up(self, path: str, session_id: str) -> bool:
+    def may_set_up(self, path: str) -> bool:
         """Tell whether one more session may be opened (False: 453)."""
         ...
 
@@ -154,7 +154,7 @@ class ServerSession:
         chosen = self._choose(track, parse_transport_request(request.headers.get("Transport")))
         if chosen is None:
             return self._reply(request, 461)
-        if not self.session_id and not self._stage.may_set_up(path, ""):
+        if not self.session_id and not self._stage.may_set_up(path):
             return self._reply(request, 453)
         self.session_id = self.session_id or self._options.make_token()[:16]
         self.path, self.deliveries[track] = path, chosen
