@@ -164,7 +164,7 @@ class CameraStream:
     def _tick_sound(self, sound: Sound, wall_us: int, offset_s: float) -> None:
         sender = self._senders[AUDIO_TRACK]
         due = wall_us * sound.params.clock_rate_hz // 1_000_000 // sound.frame_ticks
-        if not due - 100 < self._next_sound <= due:
+        if not due - 100 < self._next_sound <= due + 1:
             self._next_sound = due  # first sound, or after a pause: what is past is not made up for
         while self._next_sound <= due:
             burst = self._sounds[self._next_sound % len(self._sounds)]
