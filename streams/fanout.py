@@ -141,16 +141,17 @@ def splice_live(point: SplicePoint, start_seq: int, start_ts: int) -> Splice:
     return Splice(start_seq=start_seq, seq_offset=point.next_out_seq - start_seq, ts_offset=ts_offset, live_ts=start_ts)
 
 
-def splice_group(point: SplicePoint, history: History) -> Splice | None:
+def splice_group(point: SplicePoint, history: History, live_seq: int) -> Splice | None:
     """Return the splice of an outlet that starts with the cached group; None when there is none.
 
-    The group's timestamps are squeezed into `CATCH_UP_SPAN_TICKS`: sent in a burst, they are then shown in a burst,
-    and the viewer is live at its end. Unsqueezed, a browser would play the group in real time and stay that far behind.
+    `live_seq` is the next packet the live outlets get. What they have had already is squeezed into
+    `CATCH_UP_SPAN_TICKS`: sent in a burst, it is then shown in a burst, and the viewer is live at its end.
+    Unsqueezed, a browser would play the group in real time and stay that far behind.
     """
     if history.group_seq is None:
         return None
     first = history.get(history.group_seq)
-    last = history.get(history.next_seq - 1)
+    last = history.get(max(live_seq - 1, history.group_seq))
     if first is None or last is None:
         return None
     span = max(last.timestamp - first.timestamp, 0)

@@ -198,7 +198,7 @@ class Outlet:
     def restart(self) -> bool:
         """Begin again from the cached group, or wait for the next key frame. Return as `start` does."""
         self._leave()
-        splice = splice_group(self._point, self.track.history)
+        splice = splice_group(self._point, self.track.history, self.track.join_seq)
         if splice is None:
             self.state = OutletState.WAITING
             self.track.waiting.append(self)

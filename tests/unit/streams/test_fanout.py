@@ -39,7 +39,7 @@ def test_a_group_over_the_cap_is_given_up_but_nack_history_stays():
     history.append(unit(3600, 9), is_key=False)
     assert history.group_seq is None
     assert len(history) == 4
-    assert splice_group(SplicePoint(0, 0), history) is None
+    assert splice_group(SplicePoint(0, 0), history, history.next_seq) is None
     history.append(unit(7200, 1), is_key=True)
     assert history.group_seq == 11
 
@@ -57,7 +57,7 @@ def test_end_of_run_leaves_nothing_to_start_from():
     history = History()
     history.append(unit(0), is_key=True)
     history.end_group()
-    assert splice_group(SplicePoint(0, 0), history) is None
+    assert splice_group(SplicePoint(0, 0), history, history.next_seq) is None
 
 
 @given(
@@ -73,7 +73,7 @@ def test_a_spliced_group_is_contiguous_increasing_and_ends_live(frames, gap, fir
         history.append(unit(n), is_key=False)
     for n in range(frames):
         history.append(unit(before + n * gap, 2), is_key=n == 0)
-    splice = splice_group(SplicePoint(first_seq, first_ts), history)
+    splice = splice_group(SplicePoint(first_seq, first_ts), history, history.next_seq)
     seqs = range(splice.start_seq, history.next_seq)
     assert [splice.out_seq(seq) for seq in seqs] == [(first_seq + n) & 0xFFFF for n in range(len(seqs))]
     stamps = [splice.out_ts(history.get(seq).timestamp) for seq in seqs][::2]
@@ -88,6 +88,18 @@ def test_a_spliced_group_is_contiguous_increasing_and_ends_live(frames, gap, fir
     for seq in seqs:
         assert splice.source_seq(splice.out_seq(seq), next_seq) == seq
     assert splice.source_seq((first_seq - 1) & 0xFFFF, next_seq) is None
+
+
+def test_only_what_the_live_viewers_have_had_is_squeezed():
+    history = History()
+    for n in range(50):
+        history.append(unit(n * 3600, 1), is_key=n == 0)
+    splice = splice_group(SplicePoint(0, 0), history, live_seq=20)
+    stamps = [splice.out_ts(history.get(seq).timestamp) for seq in range(50)]
+    assert stamps[19] == CATCH_UP_SPAN_TICKS
+    assert {b - a for a, b in zip(stamps[19:], stamps[20:], strict=False)} == {3600}
+    unsqueezed = splice_group(SplicePoint(0, 0), history, live_seq=0)
+    assert unsqueezed.out_ts(3600) == 3600
 
 
 def test_numbers_asked_for_from_the_future_or_before_the_splice_find_nothing_of_ours():

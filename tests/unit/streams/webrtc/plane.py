@@ -153,8 +153,10 @@ async def plane() -> AsyncIterator[Plane]:
 
 def pictures_of(packets: list[Received]) -> list[bytes]:
     """Put H.264 pictures together again; parameter sets (STAP-A) are left out."""
-    pictures, parts = [], []
+    pictures, parts, timestamp = [], [], None
     for packet in packets:
+        if packet.timestamp != timestamp:
+            parts, timestamp = [], packet.timestamp
         kind = packet.payload[0] & 0x1F
         if kind == 28:
             is_first = packet.payload[1] & 0x80

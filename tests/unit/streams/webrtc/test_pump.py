@@ -122,7 +122,7 @@ async def test_sound_starts_at_once_and_goes_on_over_runs():
         packets = viewer.read()
         assert [len(packet.payload) for packet in packets] == [160, 160, 320, 320, 160]
         assert [(b.seq - a.seq) & 0xFFFF for a, b in pairwise(packets)] == [1] * 4
-        assert all((b.timestamp - a.timestamp) & 0xFFFFFFFF >= 160 for a, b in pairwise(packets))
+        assert all(0 < (b.timestamp - a.timestamp) & 0xFFFFFFFF < 1 << 31 for a, b in pairwise(packets))
 
 
 async def test_lost_packets_are_found_by_their_number_squeezed_or_live():
@@ -238,7 +238,7 @@ async def test_a_group_trimmed_under_a_latecomer_is_replaced_by_the_newer_one():
         p.picture(is_key=True, size=1_500_000)
         await p.settle()
         packets = viewer.read()
-        assert pictures_of(packets)[-1] == p.sent_pictures[-1]
+        assert pictures_of(packets) == [p.sent_pictures[-1]]
         assert viewer.outlet.state is OutletState.LIVE
 
 
