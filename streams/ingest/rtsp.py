@@ -386,9 +386,10 @@ class RtspSource:
 
     async def _say_goodbye(self) -> None:
         """Tear the session down and wait a moment for the answer; only then is it forgotten."""
-        self._send(self._client.teardown())
-        if not self._client.session_id or self._lost.done():
+        farewell = self._client.teardown()
+        if not farewell or self._lost.done():
             return
+        self._send(farewell)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TEARDOWN_TIMEOUT_S):
                 await asyncio.wait((self._torn_down, self._lost), return_when=asyncio.FIRST_COMPLETED)

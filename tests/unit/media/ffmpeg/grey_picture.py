@@ -1,12 +1,12 @@
-"""One grey key picture of 320x240 in H.264, as the hub carries it."""
+"""One grey key picture of 320x240 in H.264 (two slices), as the hub carries it."""
 
 import base64
 
 SETS = (
-    base64.b64decode("Z2QAFqxyBEFB+hAAAAMAEAAAAwMg8WLYRg=="),
-    base64.b64decode("aOhDjyyL"),
+    base64.b64decode("Z2QAFqxMIgoP0IAAAAMAgAAAGUeLFwjA"),
+    base64.b64decode("aOhDDyyL"),
 )
 DATA = base64.b64decode(
-    "AAAAL2WIgQAFX/72kupY53kl7NL8T9X+GI3hngAAHrQZZevd827yKgF7AABQxTSzexYhAAAAMGUBQiIEABV//vaS6ljneSXs0vxP"
-    "1f4YjeGeAAAetBll693zbvIqAXsAAFDFNLOG8Q=="
+    "AAAAMGWIggJf/vezPVruoRxaXmPURLp1gAc5XEuAAMWLQ74BFUhvHPKgRkAABZRCcOPxMQAAADJlAUIiCAl//vezPVruoRxaXmPU"
+    "RLp1gAc5XEuAAMWLQ74BFUhvHPKgRkAABZRCcORhgQ=="
 )
