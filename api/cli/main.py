@@ -62,10 +62,28 @@ def xiangyun() -> None:
     """Xiangyun 乡云 joins the cameras and the people of a county."""
 
 
+MANY_VALUES = frozenset({"--clip", "--defect", "--codec", "--audio"})
+"""Options of `simulate` that take several values after one name: `--defect silence no-marker`."""
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Return the arguments with `--defect a b` written as `--defect a --defect b`, which is what typer reads."""
+    written: list[str] = []
+    option = ""
+    for argument in arguments:
+        if argument.startswith("-"):
+            option = argument if argument in MANY_VALUES else ""
+            if not option:
+                written.append(argument)
+        else:
+            written += [option, argument] if option else [argument]
+    return written
+
+
 def main() -> None:
     """Run the command; what is wrong with the world is one sentence and exit code 2, never a stack trace."""
     try:
-        app()
+        app(spread(sys.argv[1:]) if sys.argv[1:2] == ["simulate"] else None)
     except HubError as error:
         sys.stderr.write(f"xiangyun: {error.message}\n")
         raise SystemExit(2) from None

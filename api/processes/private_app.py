@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import uvicorn
 import uvloop
@@ -57,7 +58,7 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def private_config(app: FastAPI) -> uvicorn.Config:
+def private_config(app: FastAPI, *, lifespan: Literal["auto", "off"] = "auto") -> uvicorn.Config:
     """Return the configuration shared by all private apps: no access log, no server header, short farewells."""
     return uvicorn.Config(
         app,
@@ -68,7 +69,7 @@ def private_config(app: FastAPI) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACEFUL_S,
         timeout_keep_alive=60,
         ws="none",
-        lifespan="auto",
+        lifespan=lifespan,
     )
 
 

@@ -143,7 +143,7 @@ class Worker:
             figures=collected,
             is_healthy=lambda: self._is_healthy,
         )
-        return QuietServer(private_config(create_worker_app(parts)))
+        return QuietServer(private_config(create_worker_app(parts), lifespan="off"))
 
     async def _live(self, deck: Deck, announcer: Announcer, server: QuietServer) -> None:
         """Run every task until one ends; a worker that has lost a limb is replaced as a whole."""
