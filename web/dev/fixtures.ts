@@ -52,7 +52,7 @@ export const cameras: Camera[] = sites.map(([name, org, status], index) => ({
   sub_source_url: index === 8 ? null : `rtsp://***@10.8.${index}.20:554/Streaming/Channels/102`,
   enabled: status.state !== 'disabled',
   recording: { mode: 'continuous', retention_days: index % 4 === 0 ? 90 : 30 },
-  location: index % 3 === 0 ? '主路与村道交汇处' : null,
+  location: index % 3 === 0 ? { address: '主路与村道交汇处' } : null,
   gb_code: `4114820100132000${String(index + 1).padStart(4, '0')}`,
   status,
 }))
@@ -65,7 +65,7 @@ export const users: User[] = [
 
 export const verbs = [
   'live.view', 'live.ptz', 'replay.view', 'replay.download', 'camera.read', 'camera.manage', 'org.read', 'org.manage',
-  'user.manage', 'recording.plan', 'audit.read', 'storage.read', 'system.manage',
+  'user.read', 'user.manage', 'recording.plan', 'audit.read', 'storage.read', 'system.manage',
 ]
 
 export const storage: StorageReport = {

@@ -4,10 +4,9 @@ import type { Plugin } from 'vite'
 import * as data from './fixtures.ts'
 
 type Answer = { status?: number; body?: unknown; headers?: Record<string, string> }
-type Handler = (match: RegExpMatchArray, body: Record<string, unknown>, query: URLSearchParams) => Answer
+type Handler = (match: RegExpMatchArray, body: Record<string, unknown>, query: URLSearchParams, signedIn: boolean) => Answer
 
 let setupNeeded = process.env['MOCK_SETUP'] === '1'
-let signedIn = false
 const DAY_MS = 86_400_000
 
 function problem(status: number, code: string, title: string, detail: string): Answer {
@@ -43,16 +42,15 @@ function recordings(query: URLSearchParams): Answer {
 function login(body: Record<string, unknown>): Answer {
   if (body['password'] === 'wrong')
     return problem(401, 'bad_credentials', '用户名或密码不对', '还可以再试 4 次,之后账号会锁定 10 分钟。')
-  signedIn = true
-  return { body: tokens }
+  return { body: tokens, headers: { 'Set-Cookie': 'mock=1; Path=/' } }
 }
 
 const routes: [string, RegExp, Handler][] = [
   ['GET', /^\/setup$/, () => ({ body: { needed: setupNeeded } })],
   ['POST', /^\/setup$/, () => ((setupNeeded = false), { status: 201, body: {} })],
   ['POST', /^\/auth\/login$/, (_, body) => login(body)],
-  ['POST', /^\/auth\/refresh$/, () => (signedIn ? { body: tokens } : problem(401, 'no_session', '请登录', ''))],
-  ['POST', /^\/auth\/logout$/, () => ((signedIn = false), { status: 204 })],
+  ['POST', /^\/auth\/refresh$/, (_, __, ___, signedIn) => (signedIn ? { body: tokens } : problem(401, 'no_session', '请登录', ''))],
+  ['POST', /^\/auth\/logout$/, () => ({ status: 204, headers: { 'Set-Cookie': 'mock=; Path=/; Max-Age=0' } })],
   ['GET', /^\/auth\/me$/, () => ({ body: { ...data.users[0], verbs: data.verbs } })],
   ['GET', /^\/orgs$/, () => ({ body: { items: data.orgs, next_cursor: null } })],
   ['GET', /^\/users$/, () => ({ body: { items: data.users, next_cursor: null } })],
@@ -129,7 +127,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   let result = problem(404, 'not_found', '没有这个地址', path)
   for (const [method, pattern, handler] of routes) {
     const match = path.match(pattern)
-    if (match && method === request.method) result = handler(match, body, url.searchParams)
+    if (match && method === request.method) result = handler(match, body, url.searchParams, (request.headers.cookie ?? '').includes('mock=1'))
   }
   response.writeHead(result.status ?? 200, { 'Content-Type': 'application/json', ...result.headers })
   response.end(result.status === 204 ? undefined : JSON.stringify(result.body))

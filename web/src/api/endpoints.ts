@@ -43,8 +43,13 @@ export const cameras = {
   update: (cameraId: string, input: Partial<T.CameraInput>) =>
     call<T.Camera>(`/cameras/${id(cameraId)}`, { method: 'PATCH', json: input }),
   remove: (cameraId: string) => call<unknown>(`/cameras/${id(cameraId)}`, { method: 'DELETE' }),
-  probe: (sourceUrl: string) =>
-    call<T.ProbeResult>('/cameras/probe', { method: 'POST', json: { source_url: sourceUrl }, timeoutMs: 20_000 }),
+  /** With `cameraId` a masked address of that stored camera is tried with its stored password. */
+  probe: (sourceUrl: string, cameraId?: string) =>
+    call<T.ProbeResult>('/cameras/probe', {
+      method: 'POST',
+      json: { source_url: sourceUrl, ...(cameraId ? { camera_id: cameraId } : {}) },
+      timeoutMs: 20_000,
+    }),
   import: (file: File) => {
     const body = new FormData()
     body.append('file', file)

@@ -21,7 +21,8 @@ export interface Me {
   id: string
   username: string
   display_name: string
-  org_id: string
+  org_id: string | null
+  org_name?: string
   roles: string[]
   verbs: string[]
   locale?: string | null
@@ -60,6 +61,12 @@ export interface RecordingPlan {
   retention_days: number
 }
 
+export interface Location {
+  address?: string | null
+  longitude?: number | null
+  latitude?: number | null
+}
+
 export interface Camera {
   id: string
   name: string
@@ -68,7 +75,7 @@ export interface Camera {
   sub_source_url?: string | null
   enabled: boolean
   recording?: RecordingPlan | null
-  location?: string | null
+  location?: Location | null
   gb_code?: string | null
   status?: CameraStatus | null
 }
@@ -81,7 +88,7 @@ export interface CameraInput {
   sub_source_url?: string | null
   enabled: boolean
   recording: RecordingPlan
-  location?: string | null
+  location?: Location | null
   gb_code?: string | null
 }
 
@@ -182,24 +189,25 @@ export interface User {
   id: string
   username: string
   display_name: string
-  org_id: string
+  org_id: string | null
   roles: string[]
   enabled?: boolean
-  last_login_at?: string | null
 }
 
 export interface UserInput {
   username?: string
   password?: string
   display_name: string
-  org_id: string
+  org_id: string | null
   roles: string[]
   enabled?: boolean
 }
 
 export interface Role {
+  id: string
   name: string
-  title?: string | null
+  name_zh: string
+  name_en: string
   verbs: string[]
 }
 

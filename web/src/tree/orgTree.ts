@@ -47,7 +47,7 @@ function count(node: OrgNode): void {
 }
 
 function matches(camera: Camera, needle: string): boolean {
-  return [camera.name, camera.id, camera.gb_code ?? '', camera.location ?? ''].some((text) =>
+  return [camera.name, camera.id, camera.gb_code ?? '', camera.location?.address ?? ''].some((text) =>
     text.toLowerCase().includes(needle),
   )
 }

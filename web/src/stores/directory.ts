@@ -1,0 +1,100 @@
+/** Organisations and cameras this user may see, kept current by the hub's event stream. */
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef, triggerRef } from 'vue'
+import { cameras as cameraApi, orgs as orgApi } from '@/api/endpoints'
+import { EventFeed } from '@/api/events'
+import type { ServerEvent } from '@/api/sse'
+import type { Camera, CameraStatus, Org } from '@/api/types'
+import { buildTree } from '@/tree/orgTree'
+
+export interface Alarm {
+  kind: string
+  cameraId: string | null
+  atMs: number
+}
+
+const MAX_ALARMS = 20
+
+export const useDirectory = defineStore('directory', () => {
+  const orgs = shallowRef<Org[]>([])
+  const cameras = shallowRef<Map<string, Camera>>(new Map())
+  const loaded = ref(false)
+  const linked = ref(false)
+  const alarms = ref<Alarm[]>([])
+  const revoked = ref(0)
+  const orgById = computed(() => new Map(orgs.value.map((org) => [org.id, org])))
+  const tree = computed(() => buildTree(orgs.value, [...cameras.value.values()]))
+  const onlineCount = computed(() => [...cameras.value.values()].filter((c) => c.status?.state === 'online').length)
+  let feed: EventFeed | null = null
+  let wasLinked = false
+
+  async function load(): Promise<void> {
+    const [orgList, cameraList] = await Promise.all([orgApi.list(), cameraApi.list()])
+    orgs.value = orgList
+    cameras.value = new Map(cameraList.map((camera) => [camera.id, camera]))
+    loaded.value = true
+  }
+
+  function applyStatus(cameraId: string, status: CameraStatus): void {
+    const camera = cameras.value.get(cameraId)
+    if (!camera) return
+    cameras.value.set(cameraId, { ...camera, status })
+    triggerRef(cameras)
+  }
+
+  function put(camera: Camera): void {
+    const known = cameras.value.get(camera.id)
+    cameras.value.set(camera.id, { ...camera, status: camera.status ?? known?.status ?? null })
+    triggerRef(cameras)
+  }
+
+  function forget(cameraId: string): void {
+    cameras.value.delete(cameraId)
+    triggerRef(cameras)
+  }
+
+  function onEvent(event: ServerEvent): void {
+    let data: Record<string, unknown>
+    try {
+      data = JSON.parse(event.data) as Record<string, unknown>
+    } catch {
+      return
+    }
+    const id = typeof data['id'] === 'string' ? data['id'] : typeof data['camera_id'] === 'string' ? data['camera_id'] : null
+    if (event.name === 'camera.status' && id !== null) applyStatus(id, data['status'] as CameraStatus)
+    if (event.name === 'recording.alarm') {
+      const kind = typeof data['kind'] === 'string' ? data['kind'] : 'alarm'
+      alarms.value = [{ kind, cameraId: id, atMs: Date.now() }, ...alarms.value].slice(0, MAX_ALARMS)
+    }
+    if (event.name === 'session.revoked') revoked.value += 1
+  }
+
+  /** States said while the stream was down are lost, so a new link reads the list again. */
+  function onLink(up: boolean): void {
+    linked.value = up
+    if (up && wasLinked) void load().catch(() => undefined)
+    wasLinked = wasLinked || up
+  }
+
+  function watchEvents(): void {
+    feed?.stop()
+    feed = new EventFeed(onEvent, onLink)
+    feed.start()
+  }
+
+  function clear(): void {
+    feed?.stop()
+    feed = null
+    wasLinked = false
+    linked.value = false
+    loaded.value = false
+    orgs.value = []
+    cameras.value = new Map()
+    alarms.value = []
+  }
+
+  return {
+    orgs, cameras, loaded, linked, alarms, revoked, orgById, tree, onlineCount,
+    load, put, forget, watchEvents, clear,
+  }
+})
