@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -23,6 +23,13 @@ KEY = StreamKey(camera_source(CameraId("gate")))
 FPS = 25
 FRAME_TICKS = 90_000 // FPS
 AUDIO_TICKS = {Codec.PCMA: 160, Codec.PCMU: 160, Codec.OPUS: 960}
+
+
+async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+    """Wait until `condition` holds; TimeoutError when it does not within `within_s` seconds."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110  # what is waited for is foreign state without an event
+            await asyncio.sleep(0.01)
 
 
 @dataclass(frozen=True)

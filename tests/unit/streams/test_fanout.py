@@ -1,5 +1,7 @@
 """Numbering for many viewers: nobody sees a hole, a repeat or a step back, however they come and go."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,7 +83,7 @@ def test_a_spliced_group_is_contiguous_increasing_and_ends_live(frames, gap, fir
     span = min((frames - 1) * gap, CATCH_UP_SPAN_TICKS)
     assert stamps[-1] == first_ts + span
     if frames <= span:
-        assert all(a < b for a, b in zip(stamps, stamps[1:], strict=False))
+        assert all(a < b for a, b in pairwise(stamps))
     live_ts = before + frames * gap
     assert splice.out_ts(live_ts) - stamps[-1] == gap
     next_seq = history.next_seq
@@ -97,7 +99,7 @@ def test_only_what_the_live_viewers_have_had_is_squeezed():
     splice = splice_group(SplicePoint(0, 0), history, live_seq=20)
     stamps = [splice.out_ts(history.get(seq).timestamp) for seq in range(50)]
     assert stamps[19] == CATCH_UP_SPAN_TICKS
-    assert {b - a for a, b in zip(stamps[19:], stamps[20:], strict=False)} == {3600}
+    assert {b - a for a, b in pairwise(stamps[19:])} == {3600}
     unsqueezed = splice_group(SplicePoint(0, 0), history, live_seq=0)
     assert unsqueezed.out_ts(3600) == 3600
 

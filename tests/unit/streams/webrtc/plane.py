@@ -6,6 +6,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pylibsrtp
 
@@ -131,7 +132,7 @@ class Plane:
     async def settle(self) -> None:
         """Let the pump work until everything published is sent."""
         async with asyncio.timeout(5):
-            while any(t.is_queued or t.catching_up for t in self.feed.tracks.values()):
+            while any(t.is_queued or t.catching_up for t in self.feed.tracks.values()):  # noqa: ASYNC110  # no event to wait for
                 await asyncio.sleep(0.001)
 
     def close(self) -> None:
@@ -175,6 +176,6 @@ def assert_seamless(packets: list[Received]) -> None:
     seqs = [packet.seq for packet in packets]
     assert seqs == [(seqs[0] + n) & 0xFFFF for n in range(len(seqs))]
     stamps = list(dict.fromkeys(packet.timestamp for packet in packets))
-    assert all(0 < (b - a) & 0xFFFFFFFF < 1 << 31 for a, b in zip(stamps, stamps[1:], strict=False))
+    assert all(0 < (b - a) & 0xFFFFFFFF < 1 << 31 for a, b in pairwise(stamps))
     ends = [packet.has_marker for packet in packets]
     assert sum(ends) == len(stamps)
