@@ -295,10 +295,10 @@ class Recorder:
         self,
         volumes: Sequence[Path],
         clock: Clock,
-        *,
         node: str,
         epoch: int,
         on_event: OnEvent,
+        *,
         transcoder: Transcoder | None = None,
         options: RecorderOptions | None = None,
     ) -> None:
@@ -326,7 +326,7 @@ class Recorder:
         return self._deps.writers
 
     def reader(self, camera_id: CameraId, quality: Quality, policy: RecordingPolicy) -> CameraRecorder:
-        """Return the stream's reader, with `policy` in force; the same one for the same stream until `forget`."""
+        """Return the stream's reader, with `policy` in force; the same one for the same stream until `drop`."""
         key = (str(camera_id), quality.value)
         found = self._cameras.get(key)
         if found is None:
@@ -348,7 +348,7 @@ class Recorder:
         found = self._cameras.get((str(camera_id), quality.value))
         return found.status if found is not None else RecordingStatus(State.OFF, 0, "unknown_camera")
 
-    def forget(self, camera_id: CameraId, quality: Quality = Quality.MAIN) -> None:
+    def drop(self, camera_id: CameraId, quality: Quality = Quality.MAIN) -> None:
         """End a camera's reader: the camera was taken out. Footage stays as long as its policy said."""
         found = self._cameras.pop((str(camera_id), quality.value), None)
         if found is not None:

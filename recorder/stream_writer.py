@@ -32,6 +32,8 @@ from recorder.volume import Volume, segment_path
 log = structlog.get_logger(__name__)
 
 CLOCK_STEP = "clock_step"
+NOT_ASKED = frozenset({"planned", EndReason.DISABLED.value})
+"""Reasons of gaps during which nobody asked for footage."""
 
 
 class SegmentError(Exception):
@@ -128,8 +130,7 @@ class StreamWriter:
         """
         index = self._shared.index
         current = index.open_gap_of(self.stream.id)
-        is_planned_off = reason == "planned"
-        if current is not None and (current.reason == "planned") is is_planned_off:
+        if current is not None and (current.reason in NOT_ASKED) is (reason in NOT_ASKED):
             return
         start_us = max(now_us, self._cursor.end_us)
         index.close_gap(self.stream.id, start_us)

@@ -6,7 +6,8 @@ all answers are whole values, no cursor escapes. Questions about time are answer
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
@@ -49,6 +50,15 @@ class IndexQueries:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as exc:
             raise HubError(ErrorKind.UNAVAILABLE, "index cannot be read", code="index_damaged") from exc
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all questions asked inside see the same moment. Not for the writer, which is always in one."""
+        self._rows("begin")
+        try:
+            yield
+        finally:
+            self._rows("commit")
 
     def meta(self, key: str) -> str | None:
         """Return one value of `meta`."""
@@ -150,6 +160,15 @@ class IndexQueries:
             "select start_us + wall_us from segment where stream_id = ? order by start_us desc limit 1", (stream_id,)
         )
         return (int(first[0][0]), int(last[0][0])) if first else None
+
+    def first_known(self, stream_id: int) -> int | None:
+        """Return when the stream's footage or first gap begins: when it was first to be recorded, as far as is known."""
+        rows = self._rows(
+            "select start_us from (select min(start_us) as start_us from segment where stream_id = ?1"
+            " union all select min(start_us) from gap where stream_id = ?1) where start_us is not null",
+            (stream_id,),
+        )
+        return min((int(row[0]) for row in rows), default=None)
 
     def fragments(self, segment_id: int) -> bytes:
         """Return the joined sample index of an open or recovered segment."""
