@@ -82,7 +82,8 @@ def _encode(source: Any, settings: ClipSettings, frames: Iterable[bytes]) -> lis
     is_h264 = settings.codec is Codec.H264
     rate: dict[str, object] = {"crf": 22}
     if settings.rate_bps:
-        rate = {"video_bitrate": settings.rate_bps, "maxrate": settings.rate_bps, "bufsize": settings.rate_bps}
+        peak_bps = settings.rate_bps * 3 // 2  # with the mean as the limit x264 stays a tenth below it
+        rate = {"video_bitrate": settings.rate_bps, "maxrate": peak_bps, "bufsize": 2 * settings.rate_bps}
     output = source.output(
         "pipe:",
         format="h264" if is_h264 else "hevc",
@@ -102,7 +103,8 @@ def _parameters(settings: ClipSettings) -> str:
     if settings.codec is Codec.H264:
         return common + f"weightp=0:mvrange=32:stitchable=1:psy=0:sliced-threads=0:level={settings.level}"
     return (
-        common + "open-gop=0:weightp=0:ctu=16:min-cu-size=8:aq-mode=0:cutree=0:sao=0:temporal-mvp=0:wpp=0:repeat-headers=1:"
+        common
+        + "open-gop=0:weightp=0:ctu=16:min-cu-size=8:aq-mode=0:cutree=0:sao=0:temporal-mvp=0:wpp=0:repeat-headers=1:"
         "info=0:aud=0:frame-threads=2:vbv-maxrate=20000:vbv-bufsize=20000:log-level=error"
     )
 

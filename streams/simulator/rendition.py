@@ -16,7 +16,7 @@ from pathlib import Path
 from media.codec import h264, h265
 from media.packet import Codec, CodecParams
 
-_MAGIC = b"XYCLIP04"
+_MAGIC = b"XYCLIP05"
 """Change it whenever the meaning of a file or the way it is made changes: old files are then made anew."""
 
 

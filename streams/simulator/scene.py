@@ -17,7 +17,8 @@ Plane = NDArray[np.uint8]
 _Rgb = NDArray[np.float32]
 _Colour = tuple[int, int, int]
 
-_NOISE_FIELDS = 5
+_NOISE_ROWS = 101
+"""The noise field is that much taller than the picture and slides, so that no two neighbours are alike."""
 _SEED = 20_260_101
 
 
@@ -36,14 +37,15 @@ def frames(width: int, height: int, count: int, *, band_px: int) -> Iterator[byt
     """Yield `count` pictures; the top `band_px` rows are dark. Sizes are even."""
     rng = np.random.default_rng(_SEED)
     background = _to_yuv(_landscape(width, height, rng))
-    noise = [rng.integers(-2, 3, (height, width), dtype=np.int8) for _ in range(_NOISE_FIELDS)]
+    noise = rng.integers(-3, 4, (height + _NOISE_ROWS, width), dtype=np.int8).view(np.uint8)
     sprites = _sprites(width, height)
     for index in range(count):
         planes = tuple(plane.copy() for plane in background)
         for sprite in sprites:
             _paste(planes, sprite, index / count, width)
         luma = planes[0]
-        luma += noise[index % _NOISE_FIELDS].view(np.uint8)  # wraps modulo 256; no luma is near the ends
+        shift = index * 37 % _NOISE_ROWS
+        luma += noise[shift : shift + height]  # wraps modulo 256; no luma is near the ends
         luma[:band_px] = DARK
         for chroma in planes[1:]:
             chroma[: band_px // 2] = 128

@@ -8,8 +8,10 @@ server: it relays nothing and records nothing.
 """
 
 import asyncio
+import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -123,26 +125,31 @@ class Simulator:
 
     def _build_streams(self) -> dict[StreamId, CameraStream]:
         """Load the clips and build every stream; blocks."""
-        options, shared = self._options, dict[RenditionSpec, PicturePackets]()
+        options = self._options
         cache_dir = options.cache_dir or default_cache_dir()
+        ids = [(camera, quality) for camera in range(1, options.cameras + 1) for quality in Quality]
+        specs = list(dict.fromkeys(self._spec(*stream_id) for stream_id in ids))
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            made = pool.map(lambda spec: rendition(spec, cache_dir), specs)
+            shared = {spec: PicturePackets(clip) for spec, clip in zip(specs, made, strict=True)}
+        return {(camera, quality): self._build_stream(camera, quality, shared) for camera, quality in ids}
 
-        def pictures(spec: RenditionSpec) -> PicturePackets:
-            if spec not in shared:
-                shared[spec] = PicturePackets(rendition(spec, cache_dir))
-            return shared[spec]
-
-        streams = {}
-        for camera in range(1, options.cameras + 1):
-            codec = options.audio_of(camera)
-            audio = sound(codec) if codec is not None else None
-            main, sub = pictures(self._spec(camera, Quality.MAIN)), pictures(self._spec(camera, Quality.SUB))
-            ahead_us = round(options.clock_offset_s.get(camera, 0.0) * 1e6)
-            for quality, shown in ((Quality.MAIN, main), (Quality.SUB, sub)):
-                other = sub if quality is Quality.MAIN and main.params.codec is Codec.H264 else None
-                streams[camera, quality] = CameraStream(
-                    camera, quality, shown, audio, other, clock_offset_us=ahead_us, is_paced=options.is_paced
-                )
-        return streams
+    def _build_stream(
+        self, camera: int, quality: Quality, shared: Mapping[RenditionSpec, PicturePackets]
+    ) -> CameraStream:
+        options = self._options
+        pictures, sub = shared[self._spec(camera, quality)], shared[self._spec(camera, Quality.SUB)]
+        audio = options.audio_of(camera)
+        can_change = quality is Quality.MAIN and pictures.params.codec is sub.params.codec
+        return CameraStream(
+            camera,
+            quality,
+            pictures,
+            sound(audio) if audio is not None else None,
+            sub if can_change else None,
+            clock_offset_us=round(options.clock_offset_s.get(camera, 0.0) * 1e6),
+            is_paced=options.is_paced,
+        )
 
     def _spec(self, camera: int, quality: Quality) -> RenditionSpec:
         options = self._options
