@@ -55,7 +55,7 @@ class Feed:
         self.is_live = False
         self.all_params: dict[Kind, CodecParams] = {}
         """Codecs of the current run, also those we cannot carry."""
-        self._stream = stream
+        self.stream = stream
         self._pump = pump
         self._on_codecs = on_codecs
         self._packetizers: dict[int, tuple[SourceTrack, VideoPacketizer | AudioPacketizer]] = {}
@@ -66,9 +66,16 @@ class Feed:
 
     def close(self) -> None:
         """Detach from the stream."""
-        self._stream.detach(self)
+        self.stream.detach(self)
         if self._drain_handle is not None:
             self._drain_handle.cancel()
+
+    def serves(self, source: SourceTrack) -> bool:
+        """Tell whether an outlet of `source` still gets what was negotiated; sound that is gone leaves the picture."""
+        if source.kind is Kind.AUDIO:
+            return self.tracks.get(Kind.AUDIO) is source
+        params = self.all_params.get(source.kind)
+        return self.tracks.get(source.kind) is source and params is not None and params.codec is source.params.codec
 
     def on_run(self, tracks: tuple[Track, ...]) -> None:
         """Begin a run; tracks whose codec is as before go on where they were."""

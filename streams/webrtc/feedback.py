@@ -65,3 +65,8 @@ def sender_report(ssrc: int, wall_us: int, rtp_timestamp: int, sent: tuple[int, 
         octets=sent[1] & 0xFFFFFFFF,
     )
     return rtcp.build_compound([report, rtcp.source_name(ssrc, cname)])
+
+
+def goodbye(ssrcs: tuple[int, ...]) -> bytes:
+    """Return the compound packet with which these sources leave; a report comes first (RFC 3550 §6.1)."""
+    return rtcp.build_compound([rtcp.ReceiverReport(ssrc=ssrcs[0] if ssrcs else 0), rtcp.Goodbye(ssrcs)])

@@ -87,7 +87,7 @@ class SourceTrack:
         self.sent_packets = 0
         self.sent_octets = 0
         self.dropped_packets = 0
-        self.table: list[Entry] = []
+        self._table: list[Entry] | None = None
         self.live: list[Outlet] = []
         self.waiting: list[Outlet] = []
         self.catching_up: list[Outlet] = []
@@ -102,9 +102,16 @@ class SourceTrack:
         """Return how many packets the live table has not got yet."""
         return self.history.next_seq - self.next_live_seq
 
-    def rebuild_table(self) -> None:
-        """Make a new live table; one in use by a half-sent packet is left as it is."""
-        self.table = [outlet.entry() for outlet in self.live]
+    @property
+    def table(self) -> list[Entry]:
+        """Return the live table, made anew after changes; one in use by a half-sent packet is left as it is."""
+        if self._table is None:
+            self._table = [outlet.entry() for outlet in self.live]
+        return self._table
+
+    def table_changed(self) -> None:
+        """Make the table anew when it is next needed: 300 viewers may change it at one key frame."""
+        self._table = None
 
     def append(self, packets: list[Packet], *, is_key: bool) -> list["Outlet"]:
         """Add one unit's packets; a key unit starts whoever waits for one.
@@ -229,7 +236,7 @@ class Outlet:
         self.state = OutletState.LIVE
         self._live_since = (track.sent_packets, track.sent_octets)
         track.live.append(self)
-        track.rebuild_table()
+        track.table_changed()
         return True
 
     def wait(self) -> None:
@@ -247,7 +254,7 @@ class Outlet:
         """Send to another address from now on: ICE nominated another pair."""
         self.address = address
         if self.state is OutletState.LIVE:
-            self.track.rebuild_table()
+            self.track.table_changed()
 
     def caught_up(self, size_bytes: int) -> None:
         """Count one packet sent by the pump while catching up."""
@@ -287,7 +294,7 @@ class Outlet:
             if self in members:
                 members.remove(self)
         if self.state is OutletState.LIVE:
-            track.rebuild_table()
+            track.table_changed()
             track.skip_if_idle()
         self.state = OutletState.IDLE
         if self.splice is None:

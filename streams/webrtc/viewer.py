@@ -16,7 +16,7 @@ from media.packet import Kind
 from media.rtp.rtcp import ReportBlock
 from streams.webrtc.batch import PeerAddress
 from streams.webrtc.feed import Feed
-from streams.webrtc.feedback import Feedback, read_feedback, round_trip_ms, sender_report
+from streams.webrtc.feedback import Feedback, goodbye, read_feedback, round_trip_ms, sender_report
 from streams.webrtc.offer import Offer
 from streams.webrtc.outlet import Outlet, OutletState
 from streams.webrtc.peer import Peer, PeerEnd
@@ -150,7 +150,9 @@ class Viewer:
         return self.cause
 
     async def aclose(self) -> None:
-        """Stop sending and free the path. Idempotent."""
+        """Say goodbye, stop sending and free the path. Idempotent."""
+        if self._is_secure:
+            self.peer.send_rtcp(goodbye(tuple(self._outlets)))
         self._is_secure = False
         for outlet in self._outlets.values():
             outlet.stop()

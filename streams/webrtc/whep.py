@@ -151,9 +151,10 @@ class WhepEndpoint:
         return viewer
 
     def _feed(self, key: StreamKey) -> Feed:
+        stream = self._hub.stream(key)
         feed = self._feeds.get(key)
-        if feed is None:
-            feed = self._feeds[key] = Feed(self._hub.stream(key), self.pump, self._codecs_changed)
+        if feed is None or feed.stream is not stream:  # another stream: the camera was removed and added again
+            feed = self._feeds[key] = Feed(stream, self.pump, self._codecs_changed)
         return feed
 
     def _transport_of(self, peer: Peer) -> LocalTransport:
@@ -252,7 +253,7 @@ class WhepEndpoint:
     def _codecs_changed(self, feed: Feed) -> None:
         """End the sessions of a stream that came back with another video codec: they must ask anew."""
         for viewer in tuple(self._viewers.values()):
-            if viewer.feed is feed and any(feed.tracks.get(o.track.kind) is not o.track for o in viewer.outlets):
+            if viewer.feed is feed and not all(feed.serves(outlet.track) for outlet in viewer.outlets):
                 self._owner.start(self._end(viewer, EndCause.CODEC_CHANGED), f"{viewer.identity.session_id}/codec")
 
     async def _sweep(self) -> None:
@@ -260,9 +261,10 @@ class WhepEndpoint:
             await asyncio.sleep(SWEEP_S)
             now_ns = self._clock.mono_ns()
             for viewer in tuple(self._viewers.values()):
-                cause = viewer.tick(now_ns)
+                is_removed = self._hub.get(viewer.identity.key) is not viewer.feed.stream
+                cause = EndCause.CAMERA_REMOVED if is_removed else viewer.tick(now_ns)
                 if cause is not None:
-                    self._owner.start(self._end(viewer, cause), f"{viewer.identity.session_id}/silent")
+                    self._owner.start(self._end(viewer, cause), f"{viewer.identity.session_id}/ended")
 
 
 def _new_ssrc() -> int:

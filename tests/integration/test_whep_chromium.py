@@ -1,0 +1,165 @@
+"""A real browser watches: headless Chromium on a tiny page served beside the worker's private routes."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from playwright.async_api import Page, async_playwright
+
+from media.packet import Codec
+from streams.webrtc.app import make_router
+from tests.integration.fixtures_webrtc import Clip, Scene, encode, scene, until, with_audio
+
+CHROMIUM = "/usr/bin/chromium"
+ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+pytestmark = [pytest.mark.foreign, pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed")]
+
+PAGE = """<!doctype html><title>viewer</title><video id="v" autoplay playsinline></video><script>
+async function watch(session, kinds) {
+  const pc = window.pc = new RTCPeerConnection(), media = new MediaStream();
+  for (const kind of kinds) pc.addTransceiver(kind, {direction: 'recvonly'});
+  pc.ontrack = event => media.addTrack(event.track);
+  v.srcObject = media;
+  const first = new Promise(done => v.requestVideoFrameCallback((_, frame) => done([performance.now(), frame.width])));
+  await pc.setLocalDescription(await pc.createOffer());
+  const posted = performance.now();
+  const reply = await fetch('/whep/gate', {method: 'POST', body: pc.localDescription.sdp,
+    headers: {'Content-Type': 'application/sdp', 'X-Xiangyun-User': 'u1', 'X-Xiangyun-Session': session}});
+  if (reply.status != 201) return {status: reply.status};
+  await pc.setRemoteDescription({type: 'answer', sdp: await reply.text()});
+  const answered = performance.now(), [seen, width] = await first;
+  return {status: 201, audio: reply.headers.get('X-Xiangyun-Audio'), location: reply.headers.get('Location'),
+    width, post_ms: seen - posted, answer_ms: seen - answered};
+}
+async function stats() {
+  const found = {state: pc.connectionState, width: v.videoWidth};
+  (await pc.getStats()).forEach(s => { if (s.type == 'inbound-rtp') found[s.kind] = s; });
+  return found;
+}
+</script>"""
+
+
+@asynccontextmanager
+async def page(place: Scene) -> AsyncIterator[Page]:
+    """Serve the private routes and the page, and open it in Chromium."""
+    app = FastAPI()
+    app.include_router(make_router(place.endpoint))
+    app.add_api_route("/", lambda: HTMLResponse(PAGE))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+    async with async_playwright() as play:
+        browser = await play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        opened = await browser.new_page()
+        await opened.goto(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        try:
+            yield opened
+        finally:
+            await browser.close()
+            server.should_exit = True
+            await serving
+            listener.close()
+
+
+async def later(page: Page, seconds: float) -> dict[str, Any]:
+    """Return what has changed in the video statistics after a while of playing."""
+    before = (await page.evaluate("stats()"))["video"]
+    await asyncio.sleep(seconds)
+    after = await page.evaluate("stats()")
+    after["decoded"] = after["video"]["framesDecoded"] - before["framesDecoded"]
+    return after
+
+
+@pytest.mark.parametrize(("profile", "codec"), [("high", Codec.OPUS), ("main", Codec.PCMA), ("baseline", None)])
+async def test_the_picture_moves_and_the_sound_is_heard(profile, codec):
+    clip: Clip = encode("1280x720", kbps=2000, profile=profile)
+    async with scene(with_audio(clip, codec) if codec else clip) as place, page(place) as chromium:
+        await until(lambda: place.camera.frame > 30)
+        seen = await chromium.evaluate("kinds => watch('s1', kinds)", ["video", "audio"] if codec else ["video"])
+        assert seen["status"] == 201
+        assert seen["location"] == "/whep/sessions/s1"
+        assert seen["width"] == 1280
+        assert seen["audio"] == ("passthrough" if codec else "none")
+        stats = await later(chromium, 3)
+        assert stats["width"] == 1280
+        assert stats["decoded"] >= 60
+        assert stats["video"]["freezeCount"] == 0
+        assert stats["video"]["packetsLost"] == 0
+        assert stats["video"]["jitterBufferDelay"] / stats["video"]["jitterBufferEmittedCount"] < 0.2, "not live"
+        if codec:
+            assert stats["audio"]["totalAudioEnergy"] > 0.001
+            assert stats["audio"]["concealedSamples"] < stats["audio"]["totalSamplesReceived"] * 0.1
+        (figures,) = place.endpoint.sessions()
+        assert figures.srtp_profile == "AEAD_AES_128_GCM"
+        assert figures.rtt_ms is not None
+
+
+async def test_loss_is_repaired_and_a_lost_picture_is_given_again():
+    async with scene(encode("640x360", kbps=1500)) as place, page(place) as chromium:
+        await chromium.evaluate("watch('s1', ['video'])")
+        batch, count = place.endpoint.port.batch, 0
+        send = batch.send
+
+        def lossy() -> bool:
+            nonlocal count
+            for index in range(batch.used):
+                count += 1
+                if count % 25 == 0:
+                    batch.lengths[index] = 0  # an empty datagram: the packet is lost on the way
+            return send()
+
+        batch.send = lossy  # type: ignore[method-assign]
+        stats = await later(chromium, 4)
+        assert stats["video"]["nackCount"] > 5
+        assert stats["decoded"] > 85
+        (figures,) = place.endpoint.sessions()
+        assert figures.packets_resent > 5
+        batch.send = lambda: setattr(batch, "used", 0) or True  # type: ignore[method-assign]  # nothing gets out
+        await asyncio.sleep(1.5)
+        batch.send = send  # type: ignore[method-assign]
+        stats = await later(chromium, 4)
+        assert stats["decoded"] > 50
+        assert place.endpoint.sessions()[0].state == "live"
+
+
+async def test_a_reconnecting_camera_and_a_new_size_need_no_new_session():
+    async with scene(with_audio(encode(), Codec.OPUS)) as place, page(place) as chromium:
+        assert (await chromium.evaluate("watch('s1', ['video', 'audio'])"))["width"] == 320
+        place.camera.end()
+        await asyncio.sleep(2.5)
+        place.camera.clip, place.camera.frame = with_audio(encode("640x360"), Codec.OPUS), 0
+        place.camera.begin()
+        await asyncio.sleep(2)
+        stats = await later(chromium, 2)
+        assert stats["width"] == 640
+        assert stats["decoded"] >= 35
+        assert stats["state"] == "connected"
+        assert stats["video"]["jitterBufferDelay"] / stats["video"]["jitterBufferEmittedCount"] < 0.3
+        assert len(place.endpoint.sessions()) == 1
+
+
+async def test_delete_ends_the_picture_within_a_second():
+    async with scene(encode()) as place, page(place) as chromium:
+        await chromium.evaluate("watch('s1', ['video'])")
+        assert await chromium.evaluate("fetch('/whep/sessions/s1', {method: 'DELETE'}).then(r => r.status)") == 204
+        await chromium.wait_for_function("pc.getReceivers()[0].transport.state == 'closed'", timeout=1000)
+        assert (await later(chromium, 0.5))["decoded"] == 0
+        assert place.ends == [("s1", "u1", "gate", "deleted")]
