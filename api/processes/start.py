@@ -1,5 +1,6 @@
 """What every child does first: read the settings its supervisor resolved, name itself, set up its log."""
 
+import resource
 import sys
 
 import setproctitle
@@ -17,9 +18,16 @@ def start_process(name: str) -> Settings:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
     setproctitle.setproctitle(f"xiangyun {name}")
+    allow_open_files()
     set_up_log(settings, name)
     structlog.get_logger(__name__).info("process started", node=settings.node)
     return settings
+
+
+def allow_open_files() -> None:
+    """Raise the soft limit of open files to the hard one: a camera takes four, and 1024 is the usual default."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def set_up_log(settings: Settings, name: str) -> None:
