@@ -29,7 +29,6 @@ from api.db.migrate import upgrade
 from api.forward import UnixWorkers
 from api.processes.private_app import QuietServer
 from api.processes.start import start_process
-from api.services.setup import ensure_admin
 from api.settings import Settings
 from api.state import State
 from api.tls import LocalAuthority, TlsFiles, server_names
@@ -75,19 +74,12 @@ async def open_context(settings: Settings, clock: Clock) -> AsyncIterator[ApiCon
         await db.aclose()
 
 
-async def make_first_administrator(settings: Settings, context: ApiContext) -> None:
-    """Make the user `admin` when the database is empty and a password was given."""
-    if settings.admin_password is None:
-        return
-    if await ensure_admin(context, settings.admin_password.get_secret_value()):
-        log.info("the first administrator was made", username="admin")
-
-
 def _options(settings: Settings) -> ControlOptions:
     return ControlOptions(
         turn_urls=settings.turn_urls,
         turn_secret=settings.turn_secret.get_secret_value() if settings.turn_secret else None,
         node=settings.node,
+        admin_password=settings.admin_password.get_secret_value() if settings.admin_password else None,
     )
 
 
@@ -158,7 +150,6 @@ async def serve(settings: Settings, clock: Clock) -> None:
     """Serve until SIGTERM."""
     certificates = Certificates(settings, clock)
     async with open_context(settings, clock) as context, Owner("control") as owner:
-        await make_first_administrator(settings, context)
         app = create_app(context)
         add_authority_download(app, certificates.files)
         servers = [QuietServer(server_config(app, settings, settings.port))]

@@ -2,7 +2,7 @@
 
 `xy:cameras` is a hash of camera id to the JSON of `CameraDesired`; each change is announced on the channel
 `xy:changed`. `xy:status` is a hash of camera id to the camera state object of the API with `at` and `slot`; a
-*change* of state is announced on the bus `xy:bus`. The desired hash is a projection: api writes it from SQL, and marks
+*change* of state is announced on the channel `xy:camera-status`. The desired hash is a projection: api writes it from SQL, and marks
 it complete.
 """
 
@@ -16,7 +16,7 @@ CAMERAS = "xy:cameras"
 CHANGED = "xy:changed"
 COMPLETE = "xy:cameras:complete"
 STATUS = "xy:status"
-BUS = "xy:bus"
+STATUS_CHANNEL = "xy:camera-status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class CameraStore(Door):
         return {key: camera for key, camera in parsed if camera is not None}
 
     async def put_statuses(self, statuses: Mapping[str, Mapping[str, Any]], changed: Iterable[str] = ()) -> None:
-        """Store states by camera id; those named in `changed` are announced on the bus as `camera.status`."""
+        """Store states by camera id; those named in `changed` are announced as `{"id", "status"}`."""
         if not statuses:
             return
         packed: dict[Any, Any] = {key: dump(status) for key, status in statuses.items()}
@@ -121,7 +121,7 @@ class CameraStore(Door):
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hset(STATUS, mapping=packed)
                 for key in changed:
-                    pipe.publish(BUS, dump({"kind": "camera.status", "payload": {"id": key, "status": statuses[key]}}))
+                    pipe.publish(STATUS_CHANNEL, dump({"id": key, "status": statuses[key]}))
                 await pipe.execute()
 
     async def drop_statuses(self, camera_ids: Iterable[str], slot: str) -> None:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from api.state import CameraDesired, RecordingDesired, SlotInfo, State
-from api.state.cameras import BUS, CHANGED
+from api.state.cameras import CHANGED, STATUS_CHANNEL
 from api.state.messages import CONNECTED
 from api.state.slots import place
 from media.base.errors import ErrorKind, HubError
@@ -181,13 +181,13 @@ class TestBuckets:
 
 class TestMessages:
     async def test_a_listener_hears_what_is_said_after_it_connected(self, state: State) -> None:
-        async with aclosing(state.listen(CHANGED, BUS)) as messages:
+        async with aclosing(state.listen(CHANGED, STATUS_CHANNEL)) as messages:
             assert (await anext(messages)).channel == CONNECTED
             await state.put_camera(GATE)
             assert (await anext(messages)).data == {"id": "gate-3"}
             await state.put_statuses({"a": {"state": "online"}, "b": {"state": "offline"}}, ["b"])
             said = await anext(messages)
-            assert said.data == {"kind": "camera.status", "payload": {"id": "b", "status": {"state": "offline"}}}
+            assert said.data == {"id": "b", "status": {"state": "offline"}}
 
 
 class TestOutage:
