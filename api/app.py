@@ -17,13 +17,42 @@ from api.context import ApiContext
 from api.control import make_control
 from api.deps import Permission
 from api.middleware import RequestScope
-from api.routes import auth, cameras, orgs, setup
+from api.routes import (
+    audit,
+    auth,
+    camera_import,
+    cameras,
+    events,
+    health,
+    live,
+    orgs,
+    pages,
+    playback,
+    recordings,
+    setup,
+    users,
+)
+from api.services.setup import ensure_admin
 from media.base.tasks import Owner
 
 VERSION = "0.1.0"
 PREFIX = "/api/v1"
 
-API_ROUTERS = (setup.router, auth.router, orgs.router, cameras.router)
+API_ROUTERS = (
+    setup.router,
+    auth.router,
+    orgs.router,
+    users.router,
+    camera_import.router,
+    cameras.router,
+    live.router,
+    recordings.router,
+    playback.router,
+    audit.router,
+    events.router,
+)
+PAGE_ROUTERS = (health.router, pages.docs_router, pages.console_router)
+"""Outside `/api/v1`; the console's catch-all comes last."""
 
 
 def create_app(ctx: ApiContext) -> FastAPI:
@@ -32,7 +61,10 @@ def create_app(ctx: ApiContext) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with Owner("control plane"):
+        if ctx.options.admin_password:
+            await ensure_admin(ctx, ctx.options.admin_password)
+        async with Owner("control plane") as owner:
+            control.start(owner)
             yield
 
     app = FastAPI(
@@ -40,9 +72,9 @@ def create_app(ctx: ApiContext) -> FastAPI:
         redirect_slashes=False,
     )  # fmt: skip
     app.state.control = control
-    for router in API_ROUTERS:
+    for router in (*API_ROUTERS, *PAGE_ROUTERS):
         declare(router)
-        app.include_router(router, prefix=PREFIX)
+        app.include_router(router, prefix=PREFIX if router in API_ROUTERS else "")
     errors.install(app)
     app.add_middleware(RequestScope, ctx=ctx, metrics=control.metrics)
     setattr(app, "openapi", lambda: describe(app))  # noqa: B010  # FastAPI's documented way to extend the schema
@@ -59,8 +91,8 @@ def declare(router: APIRouter) -> None:
     """Write each route's declaration into its OpenAPI operation."""
     for route in router.routes:
         if isinstance(route, APIRoute) and (permission := permission_of(route)) is not None:
-            verb = permission.verb.value if permission.verb else None
-            route.openapi_extra = {"x-permission": {"verb": verb, "scope": permission.scope.value}}
+            verb = {"verb": permission.verb.value} if permission.verb else {}
+            route.openapi_extra = {"x-permission": {**verb, "scope": permission.scope.value}}
             if permission.scope.value != "public":
                 route.openapi_extra["security"] = [{"bearer": []}]
 

@@ -114,6 +114,8 @@ class ControlOptions:
     console_dir: Path = field(default_factory=lambda: Path(__file__).parent / "console")
     sweep_every_s: float = 1.0
     node: str = "node"
+    admin_password: str | None = field(default=None, repr=False)
+    """Makes the user `admin` when the database is empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,3 +137,5 @@ class ApiContext:
     replay: httpx.AsyncClient
     access_changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever changes accounts, roles or grants; wakes the sweeper at once."""
+    desired_behind: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a camera change could not be announced; wakes the reconciliation."""

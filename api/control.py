@@ -6,19 +6,48 @@ Made by `api.app.create_app`, reached by routes through `request.app.state.contr
 from dataclasses import dataclass
 
 from api.context import ApiContext
-from api.limits import Limiter
+from api.events import EventHub
+from api.limits import Limiter, Recent
 from api.metrics import Metrics
+from api.streaming import ActiveStreams
+from api.sweeper import Sweeper
+from api.worker_news import keep_desired, read_worker_news
+from media.base.tasks import Backoff, Owner, run_supervised
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Limits, figures, event listeners, and streams being forwarded."""
+    """Limits, figures, event listeners, streams being forwarded, and the sweeper that ends them."""
 
     ctx: ApiContext
     limiter: Limiter
+    recent: Recent
     metrics: Metrics
+    events: EventHub
+    streams: ActiveStreams
+    sweeper: Sweeper
+
+    def start(self, owner: Owner) -> None:
+        """Start the background tasks."""
+        tasks = {
+            "sweeper": self.sweeper.run,
+            "events": self.events.run,
+            "worker news": lambda: read_worker_news(self.ctx),
+            "desired cameras": lambda: keep_desired(self.ctx),
+        }
+        for name, work in tasks.items():
+            owner.start(run_supervised(name, work, Backoff(limit_s=5.0)), name)
 
 
 def make_control(ctx: ApiContext) -> Control:
-    """Return the parts for `ctx`."""
-    return Control(ctx, Limiter(ctx.state, ctx.clock), Metrics())
+    """Return the parts for `ctx`, nothing started yet."""
+    metrics, streams = Metrics(), ActiveStreams()
+    return Control(
+        ctx=ctx,
+        limiter=Limiter(ctx.state, ctx.clock),
+        recent=Recent(ctx.clock),
+        metrics=metrics,
+        events=EventHub(ctx, metrics),
+        streams=streams,
+        sweeper=Sweeper(ctx, streams, metrics),
+    )

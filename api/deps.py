@@ -39,6 +39,8 @@ class Scope(StrEnum):
     """Held at the organisation of the path."""
     CAMERA = "camera"
     """Held at the camera of the path or of `?camera_id=`, by role or by personal grant."""
+    GRANT = "grant"
+    """Held at the camera of the path, and a playback grant for it is presented (`api.grants`)."""
 
 
 @dataclass(frozen=True, slots=True)

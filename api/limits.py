@@ -62,3 +62,24 @@ class Limiter:
         while len(self._local) > _KEPT_BUCKETS:
             self._local.popitem(last=False)
         return wait_s
+
+
+class Recent:
+    """Tells the first of many like events within a while; remembers a bounded number of them, in this process."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Measure by `clock`."""
+        self._clock = clock
+        self._seen: OrderedDict[str, int] = OrderedDict()
+
+    def is_first(self, key: str, within_s: float) -> bool:
+        """Tell whether `key` was not first seen within the last `within_s` seconds."""
+        now_ns = self._clock.mono_ns()
+        last_ns = self._seen.get(key)
+        if last_ns is not None and now_ns - last_ns < within_s * 1e9:
+            return False
+        self._seen[key] = now_ns
+        self._seen.move_to_end(key)
+        while len(self._seen) > _KEPT_BUCKETS:
+            self._seen.popitem(last=False)
+        return True

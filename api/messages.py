@@ -76,6 +76,15 @@ OF_CODE = {
     "no_worker": Sentence("没有可用的媒体服务进程,正在恢复。", "No media worker is available; it is being restored."),
     "not_found": Sentence("没有找到。", "Not found."),
     "not_yourself": Sentence("不能对自己的账号做此操作。", "You cannot do this to your own account."),
+    "outside_grant": Sentence(
+        "不在登记的时间范围内,请重新登记事由。", "Outside the registered range; state the reason again."
+    ),
+    "not_a_camera": Sentence("该地址不是摄像机。", "There is no camera at this address."),
+    "too_many_probes": Sentence(
+        "正在检测的摄像机太多,请稍后再试。", "Too many cameras are being probed; try again shortly."
+    ),
+    "invalid_username": Sentence("用户名只能含文字、数字和 . _ - @。", "A user name is letters, digits, and . _ - @."),
+    "internal": Sentence("系统内部错误,已记录。", "An internal error; it has been logged."),
     "org_level": Sentence("上级机构的层级必须高于本机构。", "The parent must be of a higher level."),
     "org_not_empty": Sentence(
         "机构下还有下级、用户或摄像机,不能删除。", "The organisation still has children, users or cameras."

@@ -1,8 +1,6 @@
 """Live viewing sessions: who watches what now, and since when."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +18,7 @@ class LiveSessionRow:
     username: str
     login_session_id: str
     camera_id: str
+    org_path: str
     quality: str
     slot: str
     address: str
@@ -28,9 +27,9 @@ class LiveSessionRow:
     end_reason: str | None
 
 
-async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
+async def add(connection: AsyncConnection, session: LiveSessionRow) -> None:
     """Insert a session."""
-    await connection.execute(insert(live_sessions).values(**values))
+    await connection.execute(insert(live_sessions).values(asdict(session)))
 
 
 async def get(connection: AsyncConnection, session_id: str) -> LiveSessionRow | None:

@@ -1,13 +1,13 @@
 """Log-in sessions, their refresh tokens (hashes only), and failed log-ins per account and address."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.db.rows import first_of
+from api.db.rows import all_of, first_of
 from api.db.tables import login_failures, login_sessions, refresh_tokens
 
 
@@ -51,9 +51,10 @@ async def add_session(connection: AsyncConnection, values: Mapping[str, Any]) ->
     await connection.execute(insert(login_sessions).values(**values))
 
 
-async def get_session(connection: AsyncConnection, session_id: str) -> LoginSessionRow | None:
-    """Return a log-in session."""
-    return await first_of(connection, LoginSessionRow, select(login_sessions).where(login_sessions.c.id == session_id))
+async def get_sessions(connection: AsyncConnection, session_ids: Iterable[str]) -> dict[str, LoginSessionRow]:
+    """Return those of the log-in sessions that exist."""
+    query = select(login_sessions).where(login_sessions.c.id.in_(list(session_ids)))
+    return {row.id: row for row in await all_of(connection, LoginSessionRow, query)}
 
 
 async def revoke_session(connection: AsyncConnection, session_id: str, now_us: int) -> None:

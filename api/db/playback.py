@@ -1,8 +1,7 @@
 """Playback grants (调阅登记) and the replay views opened under them."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,23 +32,27 @@ class GrantRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayViewRow:
-    """One camera looked at, or taken away, under a grant, from the first to the last request."""
+    """One camera looked at, or a span of it taken away, under a grant, from the first to the last request."""
 
     id: str
     grant_id: str
     user_id: str
     username: str
+    login_session_id: str
     camera_id: str
+    org_path: str
+    address: str
     verb: str
+    span: str
     opened_us: int
     last_us: int
     ended_us: int | None
 
 
-async def add(connection: AsyncConnection, values: Mapping[str, Any], camera_ids: Iterable[str]) -> None:
+async def add(connection: AsyncConnection, grant: GrantRow, camera_ids: Iterable[str]) -> None:
     """Insert a grant for the cameras."""
-    await connection.execute(insert(playback_grants).values(**values))
-    rows = [{"grant_id": values["id"], "camera_id": camera_id} for camera_id in camera_ids]
+    await connection.execute(insert(playback_grants).values(asdict(grant)))
+    rows = [{"grant_id": grant.id, "camera_id": camera_id} for camera_id in camera_ids]
     await connection.execute(insert(playback_grant_cameras), rows)
 
 
@@ -112,15 +115,17 @@ async def end(connection: AsyncConnection, grant_id: str, now_us: int) -> bool:
     return (await connection.execute(query.values(ended_us=now_us))).rowcount == 1
 
 
-async def add_view(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
+async def add_view(connection: AsyncConnection, view: ReplayViewRow) -> None:
     """Insert a replay view."""
-    await connection.execute(insert(replay_views).values(**values))
+    await connection.execute(insert(replay_views).values(asdict(view)))
 
 
-async def open_view(connection: AsyncConnection, grant_id: str, camera_id: str, verb: str) -> ReplayViewRow | None:
-    """Return the open view of a camera under a grant."""
+async def open_view(
+    connection: AsyncConnection, grant_id: str, camera_id: str, verb: str, span: str
+) -> ReplayViewRow | None:
+    """Return the open view of a camera (for downloads: of this span) under a grant."""
     table = replay_views.c
-    query = select(replay_views).where(table.grant_id == grant_id, table.camera_id == camera_id)
+    query = select(replay_views).where(table.grant_id == grant_id, table.camera_id == camera_id, table.span == span)
     return await first_of(connection, ReplayViewRow, query.where(table.verb == verb, table.ended_us.is_(None)))
 
 

@@ -75,6 +75,12 @@ async def get(connection: AsyncConnection, user_id: str) -> UserRow | None:
     return await first_of(connection, UserRow, _WITH_PATH.where(users.c.id == user_id))
 
 
+async def get_some(connection: AsyncConnection, user_ids: Iterable[str]) -> dict[str, UserRow]:
+    """Return those of the users that exist, by id."""
+    query = _WITH_PATH.where(users.c.id.in_(list(user_ids)))
+    return {row.id: row for row in await all_of(connection, UserRow, query)}
+
+
 async def by_username(connection: AsyncConnection, username: str) -> UserRow | None:
     """Return a user by normalised user name."""
     return await first_of(connection, UserRow, _WITH_PATH.where(users.c.username == username))
@@ -138,12 +144,23 @@ async def remove_camera_grants(connection: AsyncConnection, user_id: str, camera
     return (await connection.execute(query)).rowcount
 
 
-async def camera_grants_of(connection: AsyncConnection, user_id: str, now_us: int | None) -> tuple[CameraGrantRow, ...]:
-    """Return the user's grants; with `now_us` only those in force."""
+async def camera_grants_of(connection: AsyncConnection, user_id: str) -> tuple[CameraGrantRow, ...]:
+    """Return every grant of the user, expired ones included."""
     query = select(camera_grants).where(camera_grants.c.user_id == user_id)
-    if now_us is not None:
-        query = query.where(or_(camera_grants.c.expires_us.is_(None), camera_grants.c.expires_us > now_us))
     return await all_of(connection, CameraGrantRow, query.order_by(camera_grants.c.camera_id, camera_grants.c.verb))
+
+
+async def camera_grants_in_force(
+    connection: AsyncConnection, user_ids: Iterable[str], now_us: int
+) -> dict[str, list[CameraGrantRow]]:
+    """Return the grants of each user that have not expired."""
+    table = camera_grants.c
+    is_in_force = or_(table.expires_us.is_(None), table.expires_us > now_us)
+    query = select(camera_grants).where(table.user_id.in_(list(user_ids)), is_in_force)
+    found: dict[str, list[CameraGrantRow]] = {}
+    for grant in await all_of(connection, CameraGrantRow, query):
+        found.setdefault(grant.user_id, []).append(grant)
+    return found
 
 
 async def granted_org_paths(connection: AsyncConnection, camera_ids: Iterable[str]) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Query
 
 from api.auth.verbs import Verb
 from api.deps import Access, Scope, require
-from api.routes.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
 from api.schemas.base import Id
 from api.schemas.cameras import Camera, CameraCreate, CameraPage, CameraPatch, camera_changes, camera_out, new_camera
+from api.schemas.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
 from api.services import cameras, orgs
 
 router = APIRouter(prefix="/cameras", tags=["cameras"])

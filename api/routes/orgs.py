@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends
 
 from api.auth.verbs import Verb
 from api.deps import Access, Scope, require
-from api.routes.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
 from api.schemas.orgs import Org, OrgCreate, OrgPage, OrgPatch, org_out
+from api.schemas.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
 from api.services import orgs
 from api.services.orgs import NewOrg
 

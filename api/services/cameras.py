@@ -197,6 +197,7 @@ async def remove(ctx: ApiContext, actor: Actor, camera: CameraRow) -> None:
     try:
         await ctx.state.remove_camera(camera.id)
     except HubError as error:
+        ctx.desired_behind.set()
         log.warning("a deleted camera could not be announced, will retry", camera=camera.id, cause=error.code)
 
 
@@ -205,6 +206,7 @@ async def announce(ctx: ApiContext, camera: CameraRow) -> None:
     try:
         await ctx.state.put_camera(desired(camera))
     except HubError as error:
+        ctx.desired_behind.set()
         log.warning("a camera change could not be announced, will retry", camera=camera.id, cause=error.code)
 
 

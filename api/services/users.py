@@ -199,7 +199,7 @@ async def camera_grants(ctx: ApiContext, user_id: str) -> tuple[CameraGrantRow, 
     """Return every grant of the user, expired ones included."""
     async with ctx.db.read() as connection:
         await _existing(connection, user_id)
-        return await users.camera_grants_of(connection, user_id, None)
+        return await users.camera_grants_of(connection, user_id)
 
 
 async def grant_camera(
@@ -222,7 +222,7 @@ async def grant_camera(
         await users.add_camera_grants(connection, rows)
         target = Target("user", user_id, user.user.org_path or ROOT_PATH)
         await audit.append(connection, actor.entry(now_us, "grant.create", target, camera=camera_id, verbs=wanted))
-        found = await users.camera_grants_of(connection, user_id, None)
+        found = await users.camera_grants_of(connection, user_id)
     ctx.access_changed.set()
     return found
 
