@@ -81,7 +81,9 @@ class Worker:
             recorder = await stack.enter_async_context(self._open_recorder())
             whep = WhepEndpoint(self.hub, self._whep_settings(), self.clock, self._on_session_end)
             announcer = Announcer(self.state, self.slot.name, self.clock)
-            registry = self._make_registry(announcer)
+            sessions = FileSessionStore(self.settings.data_dir / "workers" / f"sessions-{self.number}.json")
+            stack.push_async_callback(sessions.aclose)
+            registry = self._make_registry(announcer, sessions)
             stack.push_async_callback(registry.aclose)
             await whep.start()
             stack.push_async_callback(whep.aclose)
@@ -103,8 +105,7 @@ class Worker:
         finally:
             await recorder.close()
 
-    def _make_registry(self, announcer: Announcer) -> Registry:
-        sessions = FileSessionStore(self.settings.data_dir / "workers" / f"sessions-{self.number}.json")
+    def _make_registry(self, announcer: Announcer, sessions: FileSessionStore) -> Registry:
         connect = RtspConnector(self.hub, self.clock, self.networks, sessions)
         return Registry(self.hub, SupervisorWorld(connect, self.clock, ConnectGate()), announcer.changed)
 
