@@ -46,10 +46,10 @@ class H264Depacketizer(VideoDepacketizer):
         if self._is_damaged:
             return
         self._unit += buf[pos + 2 : end]
-        if fu & FU_END:
-            self._close_fragment()
-        elif len(self._unit) > MAX_UNIT_BYTES:
+        if len(self._unit) > MAX_UNIT_BYTES:
             self._overflow()
+        elif fu & FU_END:
+            self._close_fragment()
 
     def _start_fragment(self, header: int, second_byte: int) -> None:
         self._open_fragment(bytes((header,)))

@@ -45,10 +45,10 @@ class H265Depacketizer(VideoDepacketizer):
         if self._is_damaged:
             return
         self._unit += buf[pos + 3 : end]
-        if fu & FU_END:
-            self._close_fragment()
-        elif len(self._unit) > MAX_UNIT_BYTES:
+        if len(self._unit) > MAX_UNIT_BYTES:
             self._overflow()
+        elif fu & FU_END:
+            self._close_fragment()
 
     def _start_fragment(self, first_byte: int, second_byte: int, third_byte: int) -> None:
         self._open_fragment(bytes((first_byte, second_byte)))

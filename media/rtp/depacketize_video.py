@@ -189,6 +189,8 @@ class VideoDepacketizer(RtpReceiver):
 
     def _take_nal(self, nal: bytes) -> None:
         """Take one NAL unit, or a whole access unit with start codes in its place (V380 and its kin)."""
+        if self._fragment_at >= 0:
+            self._close_fragment()
         if START_CODE in nal:
             for part in split_annexb(nal):
                 self._add(part)

@@ -223,6 +223,14 @@ def test_fragments_without_end_bit_end_with_the_next_or_the_marker(codec):
 
 
 @CODECS
+def test_a_whole_nal_unit_ends_a_fragment_without_end_bit(codec):
+    picture = slice_nal(codec, 90, 1)
+    cut_set = fragments(codec, streams.SETS[codec][0] + bytes(2000))[0]
+    got = feed(make(codec), payload_packets([cut_set, picture]))
+    assert content(got) == content([streams.unit_of(codec, [picture], 0)])
+
+
+@CODECS
 def test_empty_fragments_and_payloads_are_stepped_over(codec):
     nal = slice_nal(codec, 3000, 1)
     header = 2 if codec is Codec.H264 else 3
