@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -19,7 +19,8 @@ from media.base.clock import Clock
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import CameraId, Quality
 from media.container.entries import is_storable
-from media.packet import AccessUnit, Codec, CodecParams, EndReason, Track
+from media.ffmpeg.transcode import AudioTranscoder, TranscodedTrack, is_transcodable
+from media.packet import AccessUnit, EndReason, Track
 from recorder.index.rows import HoldRow
 from recorder.policy import RecordingPolicy
 from recorder.segmenter import Fragment, Segmenter
@@ -50,32 +51,6 @@ class RecordingStatus:
     reason: str = ""
 
 
-class TranscodeStream(Protocol):
-    """One camera's audio on its way through the transcoder."""
-
-    params: CodecParams
-
-    def push(self, unit: AccessUnit) -> None:
-        """Take one unit; results come to the callback later. Never blocks or raises."""
-        ...
-
-    def close(self) -> None:
-        """End the stream."""
-        ...
-
-
-class Transcoder(Protocol):
-    """Turns audio that MP4 does not hold into AAC, in another process."""
-
-    def open(self, track: Track, on_unit: Callable[[AccessUnit], None]) -> TranscodeStream:
-        """Begin a stream whose AAC units carry the index of `track`."""
-        ...
-
-    async def close(self) -> None:
-        """End the process."""
-        ...
-
-
 @dataclass(slots=True)
 class _Cursor:
     """Where a stream's footage ends; written by the writer threads."""
@@ -103,7 +78,7 @@ class CameraRecorder:
         self._deps = deps
         self._segmenter = Segmenter(fragment_s=deps.options.fragment_s, segment_s=deps.options.segment_s)
         self._tracks: tuple[Track, ...] = ()
-        self._transcode: TranscodeStream | None = None
+        self._transcode: TranscodedTrack | None = None
         self._transcode_index = -1
         self._ticket: Ticket | None = None
         self._writer: VolumeWriter | None = None
@@ -191,7 +166,7 @@ class CameraRecorder:
         self._close_transcode()
         storable = [track for track in self._tracks if is_storable(track.params) or not track.params.is_complete]
         for track in self._tracks:
-            if track.params.codec in (Codec.PCMU, Codec.PCMA) and self._deps.transcoder is not None:
+            if is_transcodable(track.params):
                 self._transcode = self._deps.transcoder.open(track, self._on_transcoded)
                 self._transcode_index = track.index
                 storable.append(Track(track.index, self._transcode.params))
@@ -200,8 +175,11 @@ class CameraRecorder:
         self._set(State.WAITING, "key_frame" if storable else EndReason.UNSUPPORTED.value)
 
     def _on_transcoded(self, unit: AccessUnit) -> None:
-        if self._is_planned:
-            self._segmenter.push(unit)
+        if not self._is_planned:
+            return
+        fragment = self._segmenter.push(unit)
+        if fragment is not None:  # a source of sound alone
+            self._store(fragment)
 
     def _close_transcode(self) -> None:
         transcode, self._transcode = self._transcode, None
@@ -274,7 +252,7 @@ class Deps:
 
     clock: Clock
     writers: tuple[VolumeWriter, ...]
-    transcoder: Transcoder | None
+    transcoder: AudioTranscoder
     options: RecorderOptions
 
     def place(self, plan: StreamPlan) -> VolumeWriter | None:
@@ -291,7 +269,7 @@ class Deps:
 class Recorder:
     """All recording of one worker."""
 
-    def __init__(  # noqa: PLR0913  # the composition root names each
+    def __init__(  # the composition root names each
         self,
         volumes: Sequence[Path],
         clock: Clock,
@@ -299,7 +277,6 @@ class Recorder:
         epoch: int,
         on_event: OnEvent,
         *,
-        transcoder: Transcoder | None = None,
         options: RecorderOptions | None = None,
     ) -> None:
         """Open the volumes (in their threads). `on_event(kind, camera_id, details)` is called on the running loop.
@@ -318,7 +295,12 @@ class Recorder:
             VolumeWriter(WriterOptions(root, node, epoch, options.limits, expected.get(root)), clock, self._event)
             for root in volumes
         )
-        self._deps = Deps(clock, writers, transcoder, options)
+        self._deps = Deps(clock, writers, AudioTranscoder(), options)
+
+    @property
+    def transcoder(self) -> AudioTranscoder:
+        """Return the audio transcoder, for figures."""
+        return self._deps.transcoder
 
     @property
     def writers(self) -> tuple[VolumeWriter, ...]:
@@ -372,8 +354,7 @@ class Recorder:
             camera.close(EndReason.SHUTDOWN)
         self._cameras.clear()
         await asyncio.gather(*(asyncio.to_thread(writer.close) for writer in self._deps.writers))
-        if self._deps.transcoder is not None:
-            await self._deps.transcoder.close()
+        await self._deps.transcoder.close()
 
     async def _everywhere(self, work: Callable[[VolumeWriter], Callable[[], None]]) -> None:
         futures = [writer.call(work(writer)) for writer in self._deps.writers]
