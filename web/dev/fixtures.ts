@@ -74,19 +74,22 @@ export const storage: StorageReport = {
     camera_id: camera.id,
     bytes: (index + 2) * 9.4e10,
     oldest: iso(now - (index === 4 ? 26 : 31.4) * 86_400_000),
-    kept_days: index === 4 ? 26 : index === 7 ? 3.2 : 31.4,
+    days_kept: index === 4 ? 26 : index === 7 ? 3.2 : 31.4,
     required_days: camera.recording?.retention_days ?? 30,
     days_left: index === 5 ? 4 : 210 - index * 11,
+    is_short: index === 5,
   })),
 }
 
 export const audit: AuditRow[] = Array.from({ length: 60 }, (_, index) => ({
-  id: 1000 - index,
+  seq: 1000 - index,
   at: iso(now - index * 421_000),
   username: ['admin', 'qinghe', 'xinfa'][index % 3] ?? 'admin',
   action: ['live.start', 'live.end', 'replay.start', 'camera.update', 'auth.login', 'auth.login_failed'][index % 6] ?? '',
-  target: index % 6 < 4 ? `camera/cam${(index % 9) + 1}` : null,
-  result: index % 6 === 5 ? 'denied' : 'ok',
+  target_kind: index % 6 < 4 ? 'camera' : '',
+  target_id: index % 6 < 4 ? `cam${(index % 9) + 1}` : '',
+  outcome: index % 6 === 5 ? 'denied' : 'ok',
   address: `10.8.3.${20 + (index % 7)}`,
   trace_id: `01f${index}a9c`,
+  details: { reason: '日常巡检' },
 }))

@@ -54,6 +54,18 @@ const routes: [string, RegExp, Handler][] = [
   ['GET', /^\/auth\/me$/, () => ({ body: { ...data.users[0], verbs: data.verbs } })],
   ['GET', /^\/orgs$/, () => ({ body: { items: data.orgs, next_cursor: null } })],
   ['GET', /^\/users$/, () => ({ body: { items: data.users, next_cursor: null } })],
+  [
+    'GET',
+    /^\/roles$/,
+    () => ({
+      body: {
+        items: [
+          { id: 'admin', name: '管理员', name_zh: '管理员', name_en: 'Administrator', verbs: [] },
+          { id: 'viewer', name: '村值守员', name_zh: '村值守员', name_en: 'Village watch', verbs: [] },
+        ],
+      },
+    }),
+  ],
   ['GET', /^\/cameras$/, () => ({ body: { items: data.cameras, next_cursor: null } })],
   ['PATCH', /^\/cameras\/([^/]+)$/, (m) => ({ body: data.cameras.find((camera) => camera.id === m[1]) })],
   [

@@ -7,6 +7,7 @@ import { router } from './router'
 import './styles/tokens.css'
 import './styles/base.css'
 import './styles/element.css'
+import './styles/list.css'
 
 const app = createApp(App)
 registerElements(app)

@@ -144,6 +144,7 @@ export interface Recordings {
 }
 
 export interface CalendarDay {
+  /** Local day, `YYYY-MM-DD`. */
   day: string
   recorded_s?: number
 }
@@ -163,21 +164,30 @@ export interface GrantRequest {
 }
 
 export interface Volume {
-  id: string
+  id?: string
+  uuid?: string
   path?: string | null
+  label?: string | null
+  state?: string | null
   free_bytes: number
   total_bytes: number
   floor_bytes?: number | null
-  state?: string | null
+  footage_bytes?: number
+  bytes_per_day?: number | null
+  days_left?: number | null
 }
 
+/** One recorded stream of a camera. */
 export interface CameraStorage {
   camera_id: string
+  quality?: string
   bytes: number
   oldest?: string | null
-  kept_days?: number | null
+  days_kept?: number | null
   required_days?: number | null
   days_left?: number | null
+  expected_days?: number | null
+  is_short?: boolean
 }
 
 export interface StorageReport {
@@ -212,14 +222,15 @@ export interface Role {
 }
 
 export interface AuditRow {
-  id: string | number
+  seq: number
   at: string
   user_id?: string | null
-  username?: string | null
+  username: string
+  address: string
   action: string
-  target?: string | null
-  result?: string | null
-  address?: string | null
-  trace_id?: string | null
-  details?: Record<string, unknown> | null
+  target_kind: string
+  target_id: string
+  outcome: string
+  trace_id: string
+  details: Record<string, unknown>
 }

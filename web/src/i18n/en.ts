@@ -65,7 +65,7 @@ const en: Messages = {
   live: {
     grid: '{n} tiles', fullScreen: 'Full screen', exitFull: 'Leave full screen', clearAll: 'Clear all', snapshot: 'Snapshot', sound: 'Sound on',
     soundOff: 'Sound off', close: 'Close picture', toMain: 'Enlarge (main stream)', toGrid: 'Back to grid', main: 'Main', sub: 'Sub', empty: 'Empty',
-    emptyHint: 'Click or drag a camera from the list', emptyHintPhone: 'Tap Cameras to choose one', toReplay: 'Playback', delay: 'delay {s} s', stats: '{fps} fps · {rate}',
+    emptyHint: 'Click or drag a camera from the list', emptyHintPhone: 'Choose a camera from the list below', toReplay: 'Playback', delay: 'delay {s} s', stats: '{fps} fps · {rate}',
     loss: 'loss {n}%', figures: 'Figures', audioLater: 'AAC sound comes later', audioNone: 'No sound', tools: 'Picture tools',
   },
   tile: {
@@ -124,6 +124,13 @@ const en: Messages = {
     admin: 'Administrator', 'system-admin': 'System administrator', 'security-admin': 'Security administrator', auditor: 'Audit administrator', operator: 'Township duty officer', viewer: 'Village watch', retriever: 'Recording retriever', approver: 'Approver', maintainer: 'Maintenance engineer',
   },
   audit: {
+    kind: { auth: 'Log-in', live: 'Live', replay: 'Playback', camera: 'Cameras', user: 'Users', org: 'Organisations', grant: 'Grants' },
+    verb: {
+      auth_login: 'Log-in', auth_logout: 'Log-out', auth_refresh_reuse: 'Token used twice', live_start: 'Live started', live_end: 'Live ended', live_ended: 'Live ended', live_snapshot: 'Snapshot',
+      replay_grant: 'Access registered', replay_grant_end: 'Access ended', replay_open: 'Playback opened', replay_end: 'Playback closed', replay_download: 'Download', camera_create: 'Camera added', camera_update: 'Camera changed',
+      camera_delete: 'Camera deleted', camera_probe: 'Connection test', camera_import: 'Import', user_create: 'User added', user_update: 'User changed', user_delete: 'User deleted', user_password: 'Password changed',
+      org_create: 'Organisation added', org_update: 'Organisation changed', org_delete: 'Organisation deleted', grant_create: 'Right granted', grant_delete: 'Right withdrawn', setup_done: 'First-run set-up', audit_read: 'Audit read',
+    },
     at: 'Time', who: 'User', action: 'Action', target: 'Target', result: 'Result', address: 'Address', trace: 'Trace id', filterUser: 'User name', filterAction: 'Action', from: 'From', to: 'To',
     apply: 'Search', reset: 'Reset', ok: 'ok', denied: 'denied', failed: 'failed', empty: 'No matching records', newer: 'Previous', older: 'Next', page: 'Page {n}', details: 'Details', note: 'Audit records can only be appended; nobody can change or delete them.',
   },

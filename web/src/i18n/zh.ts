@@ -64,7 +64,7 @@ const zh = {
   live: {
     grid: '{n} 画面', fullScreen: '全屏', exitFull: '退出全屏', clearAll: '清空画面', snapshot: '抓图', sound: '打开声音',
     soundOff: '关闭声音', close: '关闭画面', toMain: '放大看主码流', toGrid: '返回多画面', main: '主码流', sub: '子码流', empty: '空画面',
-    emptyHint: '在左侧点选或拖入摄像机', emptyHintPhone: '点“摄像机”选择一路', toReplay: '看录像', delay: '延时 {s} 秒', stats: '{fps} 帧/秒 · {rate}',
+    emptyHint: '在左侧点选或拖入摄像机', emptyHintPhone: '在下方列表点选摄像机', toReplay: '看录像', delay: '延时 {s} 秒', stats: '{fps} 帧/秒 · {rate}',
     loss: '丢包 {n}%', figures: '画面数据', audioLater: 'AAC 声音稍后支持', audioNone: '无声音', tools: '画面操作',
   },
   tile: {
@@ -123,6 +123,13 @@ const zh = {
     admin: '管理员', 'system-admin': '系统管理员', 'security-admin': '安全管理员', auditor: '审计管理员', operator: '乡镇值班员', viewer: '村值守员', retriever: '录像调阅员', approver: '审批领导', maintainer: '运维人员',
   },
   audit: {
+    kind: { auth: '登录', live: '实时预览', replay: '录像回放', camera: '摄像机', user: '用户', org: '组织', grant: '授权' },
+    verb: {
+      auth_login: '登录', auth_logout: '退出登录', auth_refresh_reuse: '凭证重复使用', live_start: '开始预览', live_end: '结束预览', live_ended: '结束预览', live_snapshot: '抓图',
+      replay_grant: '调阅登记', replay_grant_end: '调阅结束', replay_open: '打开录像', replay_end: '关闭录像', replay_download: '下载录像', camera_create: '新增摄像机', camera_update: '修改摄像机',
+      camera_delete: '删除摄像机', camera_probe: '测试连接', camera_import: '批量导入', user_create: '新增用户', user_update: '修改用户', user_delete: '删除用户', user_password: '修改密码',
+      org_create: '新增组织', org_update: '修改组织', org_delete: '删除组织', grant_create: '授予权限', grant_delete: '收回权限', setup_done: '首次设置', audit_read: '查询审计',
+    },
     at: '时间', who: '用户', action: '操作', target: '对象', result: '结果', address: '地址', trace: '追踪编号', filterUser: '用户名', filterAction: '操作', from: '开始', to: '结束',
     apply: '查询', reset: '重置', ok: '成功', denied: '拒绝', failed: '失败', empty: '没有符合条件的记录', newer: '上一页', older: '下一页', page: '第 {n} 页', details: '详情', note: '审计记录只可追加，任何人不能修改或删除。',
   },

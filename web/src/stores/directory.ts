@@ -67,6 +67,7 @@ export const useDirectory = defineStore('directory', () => {
       alarms.value = [{ kind, cameraId: id, atMs: Date.now() }, ...alarms.value].slice(0, MAX_ALARMS)
     }
     if (event.name === 'session.revoked') revoked.value += 1
+    if (event.name === 'resync') void load().catch(() => undefined)
   }
 
   /** States said while the stream was down are lost, so a new link reads the list again. */
