@@ -98,12 +98,12 @@ def nal_type(first_byte: int) -> int:
 
 def is_key(kind: int) -> bool:
     """Tell whether a NAL unit of type `kind` is a slice of an instantly decodable (IDR) picture."""
-    return kind == NalType.IDR
+    return kind == 5
 
 
 def is_slice(kind: int) -> bool:
     """Tell whether a NAL unit of type `kind` carries picture data."""
-    return NalType.SLICE <= kind <= NalType.IDR
+    return 1 <= kind <= 5
 
 
 def begins_picture(nal: bytes) -> bool:

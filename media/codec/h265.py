@@ -79,12 +79,12 @@ def nal_type(first_byte: int) -> int:
 
 def is_key(kind: int) -> bool:
     """Tell whether a NAL unit of type `kind` is a slice of a picture to start from (IDR, CRA, BLA)."""
-    return NalType.FIRST_IRAP <= kind <= NalType.LAST_IRAP
+    return 16 <= kind <= 21
 
 
 def is_slice(kind: int) -> bool:
     """Tell whether a NAL unit of type `kind` carries picture data."""
-    return kind <= NalType.LAST_TRAILING or NalType.FIRST_IRAP <= kind <= NalType.LAST_IRAP
+    return kind <= 9 or 16 <= kind <= 21
 
 
 def is_base_layer(nal: bytes) -> bool:

@@ -22,18 +22,12 @@ FU_END = 0x40
 class H264Depacketizer(VideoDepacketizer):
     """Makes access units of H.264 packets."""
 
-    def _take(self, buf: Buffer, pos: int, end: int) -> None:
-        kind = buf[pos] & 0x1F
-        if kind == FU_A:
-            self._take_fragment(buf, pos, end)
-        elif kind == STAP_A:
-            self._take_aggregate(bytes(buf[pos + 1 : end]))
-        elif kind < STAP_A:
-            self._take_nal(bytes(buf[pos:end]))
-        else:
-            self.malformed += 1
+    __slots__ = ()
 
-    def _take_fragment(self, buf: Buffer, pos: int, end: int) -> None:
+    def _take(self, buf: Buffer, pos: int, end: int) -> None:
+        if buf[pos] & 0x1F != FU_A:
+            self._take_whole(buf, pos, end)
+            return
         if end - pos < 3:
             if end - pos == 2 and buf[pos + 1] & FU_END and self._fragment_at >= 0:
                 self._close_fragment()
@@ -51,21 +45,30 @@ class H264Depacketizer(VideoDepacketizer):
         elif fu & FU_END:
             self._close_fragment()
 
+    def _take_whole(self, buf: Buffer, pos: int, end: int) -> None:
+        kind = buf[pos] & 0x1F
+        if kind == STAP_A:
+            self._take_aggregate(bytes(buf[pos + 1 : end]))
+        elif kind < STAP_A:
+            self._take_nal(bytes(buf[pos:end]))
+        else:
+            self.malformed += 1
+
     def _start_fragment(self, header: int, second_byte: int) -> None:
         self._open_fragment(bytes((header,)))
         kind = header & 0x1F
         if h264.is_slice(kind):
             if not self._has_slice:
                 self._begin_slice(second_byte & 0x80 != 0)
-            if kind == NalType.IDR:
+            if h264.is_key(kind):
                 self._is_key = True
 
     def _add(self, nal: bytes) -> None:
         kind = nal[0] & 0x1F
-        if NalType.SLICE <= kind <= NalType.IDR:
+        if h264.is_slice(kind):
             if not self._has_slice:
                 self._begin_slice(h264.begins_picture(nal))
-            if kind == NalType.IDR:
+            if h264.is_key(kind):
                 self._is_key = True
             self._append(nal)
         elif kind in (NalType.SPS, NalType.PPS):

@@ -21,18 +21,12 @@ FU_END = 0x40
 class H265Depacketizer(VideoDepacketizer):
     """Makes access units of H.265 packets."""
 
-    def _take(self, buf: Buffer, pos: int, end: int) -> None:
-        kind = buf[pos] >> 1 & 0x3F
-        if kind == FRAGMENT:
-            self._take_fragment(buf, pos, end)
-        elif kind == AGGREGATE:
-            self._take_aggregate(bytes(buf[pos + 2 : end]))
-        elif kind < AGGREGATE:
-            self._take_nal(bytes(buf[pos:end]))
-        else:
-            self.malformed += 1  # 50 is PACI; Geovision's strays look like it
+    __slots__ = ()
 
-    def _take_fragment(self, buf: Buffer, pos: int, end: int) -> None:
+    def _take(self, buf: Buffer, pos: int, end: int) -> None:
+        if buf[pos] >> 1 & 0x3F != FRAGMENT:
+            self._take_whole(buf, pos, end)
+            return
         if end - pos < 4:
             if end - pos == 3 and buf[pos + 2] & FU_END and self._fragment_at >= 0:
                 self._close_fragment()
@@ -49,6 +43,15 @@ class H265Depacketizer(VideoDepacketizer):
             self._overflow()
         elif fu & FU_END:
             self._close_fragment()
+
+    def _take_whole(self, buf: Buffer, pos: int, end: int) -> None:
+        kind = buf[pos] >> 1 & 0x3F
+        if kind == AGGREGATE:
+            self._take_aggregate(bytes(buf[pos + 2 : end]))
+        elif kind < AGGREGATE:
+            self._take_nal(bytes(buf[pos:end]))
+        else:
+            self.malformed += 1  # 50 is PACI; Geovision's strays look like it
 
     def _start_fragment(self, first_byte: int, second_byte: int, third_byte: int) -> None:
         self._open_fragment(bytes((first_byte, second_byte)))

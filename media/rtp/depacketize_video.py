@@ -28,6 +28,24 @@ _LENGTH = Struct("!I")
 class VideoDepacketizer(RtpReceiver):
     """Builds pictures; the NAL unit syntax is the subclass's."""
 
+    __slots__ = (
+        "_finished_ts32",
+        "_fragment_at",
+        "_guesses_order",
+        "_has_slice",
+        "_is_damaged",
+        "_is_key",
+        "_is_suspect",
+        "_known_sets",
+        "_last_pts",
+        "_order",
+        "_sets",
+        "_sets_changed",
+        "_ts32",
+        "_unit",
+        "has_bad_markers",
+    )
+
     def __init__(self, track: int, params: CodecParams, options: StreamOptions) -> None:
         """Start with the sets of `params`, which may be incomplete: then units are withheld until in-band sets."""
         super().__init__(track, params, options)

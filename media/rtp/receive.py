@@ -64,6 +64,35 @@ class ReceptionStats:
 class RtpReceiver:
     """Sequence, source and arrival state of one RTP stream."""
 
+    __slots__ = (
+        "_accepted",
+        "_arrival_mono_ns",
+        "_arrival_wall_us",
+        "_bad_seq",
+        "_base_seq",
+        "_hint_since_ns",
+        "_jitter_16",
+        "_last_transit",
+        "_lost_before_base",
+        "_lost_before_unit",
+        "_next_beyond_strays",
+        "_next_seq",
+        "_payload_type",
+        "_ssrc",
+        "_ssrc_hint",
+        "dropped_units",
+        "late",
+        "lost",
+        "malformed",
+        "params",
+        "pts_offset",
+        "resets",
+        "strays",
+        "timeline",
+        "track",
+        "withheld_units",
+    )
+
     def __init__(self, track: int, params: CodecParams, options: StreamOptions) -> None:
         """Expect packets of track number `track`."""
         self.track = track
