@@ -91,7 +91,7 @@ class Deck:
         stream = self._hub.get(main_stream(camera_id))
         if stream is not None:
             stream.detach(reader)
-        self._recorder.forget(CameraId(camera_id))
+        self._recorder.drop(CameraId(camera_id))
 
     def tick(self) -> None:
         """Let recording plans begin and end; call it every few seconds."""
