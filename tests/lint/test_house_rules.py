@@ -12,17 +12,20 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("media", "streams", "recorder", "api")
 
 SUPERVISORS = {
-    "media/base/tasks.py",
-    "streams/hub.py",
+    "media/base/tasks.py",  # supervised work
+    "streams/hub.py",  # one reader of a stream
+    "streams/source.py",  # one stream of one camera
+    "streams/webrtc/whep.py",  # one viewer
+    "recorder/writer.py",  # one volume
 }
-"""Files that may catch `Exception`: where an unknown error of one camera, room or reader must end. Each says why."""
+"""Files that may swallow `Exception`: where an unknown error of one camera, viewer, reader or disk must end."""
 
 
 def sources() -> list[Path]:
     return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
-def tests() -> list[Path]:
+def files_of_tests() -> list[Path]:
     return sorted((ROOT / "tests").rglob("*.py"))
 
 
@@ -37,6 +40,10 @@ def name(path: Path) -> str:
 
 
 def is_broad(handler: ast.ExceptHandler) -> bool:
+    """Tell whether a handler takes everything and lets nothing through; cleaning up and raising again is fine."""
+    last = handler.body[-1]
+    if isinstance(last, ast.Raise) and last.exc is None:
+        return False
     return handler.type is None or (
         isinstance(handler.type, ast.Name) and handler.type.id in {"Exception", "BaseException"}
     )
@@ -46,6 +53,7 @@ def test_no_function_is_longer_than_sixty_lines() -> None:
     long = [
         f"{name(path)}:{node.lineno} {node.name}"
         for path in sources()
+        if "migrations/versions" not in name(path)
         for node in functions(path)
         if (node.end_lineno or 0) - node.lineno + 1 > 60
     ]
@@ -53,7 +61,7 @@ def test_no_function_is_longer_than_sixty_lines() -> None:
 
 
 def test_no_file_is_longer_than_five_hundred_lines() -> None:
-    assert [name(p) for p in [*sources(), *tests()] if p.read_text().count("\n") > 500] == []
+    assert [name(p) for p in [*sources(), *files_of_tests()] if p.read_text().count("\n") > 500] == []
 
 
 def test_every_module_says_what_it_is_in_at_most_fifteen_lines() -> None:
