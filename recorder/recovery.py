@@ -20,7 +20,7 @@ from media.container.fmp4 import init_moov
 from media.container.hls import CHUNK_S, chunks_of, pack_chunks
 from media.container.samples import FragmentIndex, decode_fragments
 from media.packet import EndReason
-from recorder.format import NO_SEAL, SegmentFacts, Trailer, seal_of, trailer_box
+from recorder.format import NO_SEAL, SegmentFacts, SegmentHeader, Trailer, seal_of, trailer_box
 from recorder.index.rows import SegmentRow, SegmentState, StreamRow
 from recorder.index.writer import IndexWriter
 from recorder.segmenter import LEAD_ID
@@ -55,7 +55,7 @@ def recover(volume: Volume, index: IndexWriter) -> int:
         _recover_open(volume, index, streams[row.stream_id], row)
         touched += 1
     if not was_clean:
-        touched += sum(adopt(volume, index, path) for path in _unknown(volume, index))
+        touched += sum(adopt(volume, index, path) is not None for path in _unknown(volume, index))
     for stream in index.streams():
         _end_runs(index, stream)
     finish_deletions(volume, index)
@@ -203,32 +203,32 @@ def segment_id_of(path: str) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-def adopt(volume: Volume, index: IndexWriter, path: str) -> bool:
-    """Write into the index what a file says of itself; False when it is not a whole segment of this volume."""
+def adopt(volume: Volume, index: IndexWriter, path: str) -> SegmentHeader | None:
+    """Write into the index what a file says of itself; None when it is not a whole segment of this volume."""
     try:
         fd = open_segment(volume, path)
     except HubError:
-        return False
+        return None
     try:
         front = read_front(fd)
         trailer = _trailer_or_none(fd)
         if front.header.volume != volume.uuid or segment_id_of(path) != front.header.segment_id:
-            return False
+            return None
         row = _row_of(index, front)
         if trailer is not None:
             _take_closed(index, row, trailer, os.fstat(fd).st_size)
-            return True
+            return front.header
         fragments = _whole_fragments(fd, front, [])
     except RemoteProtocolError as exc:
         log.warning("file is no segment of ours", path=path, error=str(exc))
-        return False
+        return None
     finally:
         os.close(fd)
     if not fragments:
-        return False
+        return None
     os.truncate(volume.path(path), fragments[-1].end)
     _take_recovered(index, row, fragments)
-    return True
+    return front.header
 
 
 def _row_of(index: IndexWriter, front: Front) -> SegmentRow:
@@ -236,7 +236,9 @@ def _row_of(index: IndexWriter, front: Front) -> SegmentRow:
     header = front.header
     stream = index.stream(header.camera_id, header.quality)
     if stream is None:
-        stream = index.ensure_stream(header.camera_id, header.quality, header.retention_days, header.minimum_days)
+        stream = index.restore_stream(
+            header.stream_id, header.camera_id, header.quality, (header.retention_days, header.minimum_days)
+        )
     index.put_run(header.run_id, stream.id, header.run_started_us, header.epoch, header.node)
     lasting = index.open_gap_of(stream.id)
     if lasting is not None and lasting.start_us < header.start_us:

@@ -115,7 +115,7 @@ class Segmenter:
         ticks = unit.dts - pending[0].dts
         if (
             unit.is_key
-            or ticks + self._last_ticks > self._fragment_ticks
+            or ticks + (self._last_ticks or 1) > self._fragment_ticks
             or (unit.params is not self._params and self._is_changed(unit.params))
             or self._size_bytes > FRAGMENT_BYTES
         ):

@@ -23,6 +23,7 @@ from media.packet import EndReason
 from recorder.index.migrate import INDEX_NAME
 from recorder.index.rows import HoldRow
 from recorder.index.writer import IndexWriter
+from recorder.lock import WriterLock
 from recorder.recovery import Sealer, recover
 from recorder.retention import Keeper
 from recorder.segmenter import Fragment
@@ -120,6 +121,7 @@ class VolumeWriter:
         self._shared: Shared | None = None
         self._sealer: Sealer | None = None
         self._keeper: Keeper | None = None
+        self._lock: WriterLock | None = None
         self._thread = threading.Thread(target=self._run, name=f"volume {options.root.name}", daemon=True)
         self._thread.start()
 
@@ -221,6 +223,7 @@ class VolumeWriter:
     def _open(self) -> None:
         """Open volume and index, repair what a crash left, then accept."""
         volume = open_volume(self._options.root, expected_uuid=self._options.expected_uuid)
+        self._lock = self._lock or WriterLock(volume)
         index = IndexWriter(volume.path(INDEX_NAME))
         shared = Shared(volume, index, self._options.node, self._options.epoch)
         try:
@@ -391,13 +394,18 @@ class VolumeWriter:
             work.future.set_exception(HubError(ErrorKind.UNAVAILABLE, "volume is away", code="volume_unavailable"))
 
     def _shut(self) -> None:
-        """Close every segment and the index."""
-        if self._shared is None:
-            return
+        """Close every segment, the index and the lock."""
         try:
-            for stream in self._streams.values():
-                stream.end(EndReason.SHUTDOWN)
-            self._shared.index.set_meta("clean", "1")
-            self._shared.index.close()
+            self._close_in_order()
         except (OSError, HubError) as exc:
             log.error("volume not closed in order", error=str(exc))
+        if self._lock is not None:
+            self._lock.close()
+
+    def _close_in_order(self) -> None:
+        if self._shared is None:
+            return
+        for stream in self._streams.values():
+            stream.end(EndReason.SHUTDOWN)
+        self._shared.index.set_meta("clean", "1")
+        self._shared.index.close()

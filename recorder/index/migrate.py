@@ -19,6 +19,18 @@ def schema() -> str:
     return resources.files("recorder.index").joinpath("schema.sql").read_text(encoding="utf-8")
 
 
+def schema_objects() -> set[str]:
+    """Return the schema as SQLite would remember it, white space folded; compare with IndexQueries.schema_objects."""
+    db = sqlite3.connect(":memory:")
+    try:
+        db.executescript(schema())
+        return {
+            " ".join(str(row[0]).split()) for row in db.execute("select sql from sqlite_schema where sql is not null")
+        }
+    finally:
+        db.close()
+
+
 def open_writable(path: Path) -> sqlite3.Connection:
     """Open the index at `path` for its one writer, creating it when absent. HubError DATA_LOSS when it is damaged."""
     try:

@@ -92,6 +92,24 @@ class IndexWriter(IndexQueries):
         assert found is not None
         return found
 
+    def restore_stream(self, stream_id: int, camera_id: str, quality: str, days: tuple[int, int]) -> StreamRow:
+        """Make a stream's row anew, under its old id unless another stream has it by now."""
+        is_free = not self._rows("select 1 from stream where id = ?", (stream_id,))
+        self._write(
+            "insert into stream (id, camera_id, quality, retention_days, minimum_days) values (?, ?, ?, ?, ?)",
+            (stream_id if is_free else None, camera_id, quality, *days),
+        )
+        found = self.stream(camera_id, quality)
+        assert found is not None
+        return found
+
+    def recount(self) -> None:
+        """Set every stream's running total to what its segments add up to."""
+        self._write(
+            "update stream set file_bytes ="
+            " (select coalesce(sum(file_bytes), 0) from segment where segment.stream_id = stream.id)"
+        )
+
     def ensure_config(self, moov: bytes, tracks: tuple[StoredTrack, ...]) -> int:
         """Return the id of a codec configuration, making its row when it is new."""
         text = json.dumps([asdict(track) for track in tracks], separators=(",", ":"))
