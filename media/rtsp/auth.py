@@ -86,8 +86,9 @@ def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
     found = []
     for text in headers:
         bounded = text[:_MAX_CHALLENGE_CHARS]
-        starts = [m for m in _SCHEME.finditer(bounded) if not _is_inside_quotes(bounded, m.start(1))]
-        for match, after in zip(starts, [*(m.start() for m in starts[1:]), len(bounded)], strict=True):
+        begins = [m for m in _SCHEME.finditer(bounded) if not _is_inside_quotes(bounded, m.start(1))]
+        ends = [*(m.start() for m in begins), len(bounded)][1:]
+        for match, after in zip(begins, ends, strict=True):
             challenge = _challenge(match.group(1), parse_parameters(bounded[match.end() : after]))
             if challenge is not None:
                 found.append(challenge)

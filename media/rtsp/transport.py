@@ -72,14 +72,15 @@ def parse_transport_request(text: str) -> list[TransportRequest]:
             continue
         is_tcp = "TCP" in protocol
         key = "interleaved" if is_tcp else "client_port"
-        first, second = _pair(parameters.get(key, ""), (0, 1))
-        limit = 255 if is_tcp else 65_535
+        first, second = _pair(parameters.get(key, ""), (-1, -1))
+        lowest, highest = (0, 255) if is_tcp else (1, 65_535)
+        is_specified = lowest <= first <= highest and lowest <= second <= highest
         found.append(
             TransportRequest(
                 transport=Transport.TCP if is_tcp else Transport.UDP,
-                first=min(first, limit),
-                second=min(second, limit),
-                is_specified=key in parameters and first <= limit and second <= limit,
+                first=first if is_specified else 0,
+                second=second if is_specified else 0,
+                is_specified=is_specified,
             )
         )
     return found

@@ -1,6 +1,7 @@
 """The camera simulator judged by foreign software: ffprobe, ffmpeg, GStreamer."""
 
 import asyncio
+import itertools
 import json
 import shutil
 import time
@@ -68,7 +69,7 @@ async def test_ffmpeg_decodes_every_picture_and_the_pixels_tell_camera_and_wall_
     assert complaints == ""
     readings = [assert_code(plane, 3, 60) for plane in planes]
     assert len(readings) == 20
-    steps = {(b.time_ms - a.time_ms) % 60_000 for a, b in zip(readings, readings[1:], strict=False)}
+    steps = {(b.time_ms - a.time_ms) % 60_000 for a, b in itertools.pairwise(readings)}
     assert steps == {100}
     behind_ms = (now_ms - readings[-1].time_ms) % 60_000
     assert behind_ms < 5_000
