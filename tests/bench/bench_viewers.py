@@ -2,12 +2,14 @@
 
 One 720p25 1 Mbit/s H.264 camera with 32 kbit/s Opus. The sending process is measured; receivers are real ICE and
 DTLS peers in another process, which after connecting only drain and count. BENCH_VIEWERS="50 100" sets the rows.
+Then: how long the event loop stands still while a key frame goes to 300 viewers.
 """
 
 import asyncio
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,8 +28,9 @@ from fastapi import FastAPI, Request, Response
 
 from media.packet import Codec
 from streams.webrtc.app import make_router
-from tests.bench.measure import measure, save, table
+from tests.bench.measure import measure, percentile, save, table
 from tests.integration.fixtures_webrtc import FPS, Clip, encode, opus_frames, scene, with_audio
+from tests.unit.streams.webrtc.plane import plane
 
 WINDOW_S = 8.0
 ROWS = [int(word) for word in os.environ.get("BENCH_VIEWERS", "50 100").split()]
@@ -183,13 +186,58 @@ def run_row(engine: str, viewers: int) -> dict[str, Any]:
     }
 
 
+async def stall(viewers: int, frame_bytes: int) -> dict[str, Any]:
+    """Send key frames to many real SRTP outlets while another task asks for its turn, and return its longest wait."""
+    async with plane() as place:
+        sinks = []
+        for _ in range(10):
+            sink_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sink_socket.setblocking(False)
+            sink_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            sink_socket.bind(("127.0.0.1", 0))
+            sinks.append(sink_socket)
+        place.begin()
+        place.picture(is_key=True, size=2000)
+        for number in range(viewers):
+            place.join(sock=sinks[number % len(sinks)])
+        await place.settle()
+        waits: list[float] = []
+
+        async def watch() -> None:
+            last = time.perf_counter()
+            while True:
+                await asyncio.sleep(0)
+                now = time.perf_counter()
+                waits.append(now - last)
+                last = now
+
+        frames_ms = []
+        async with asyncio.TaskGroup() as tasks:
+            watcher = tasks.create_task(watch())
+            for _ in range(10):
+                began = time.perf_counter()
+                place.picture(is_key=True, size=frame_bytes)
+                await place.settle()
+                frames_ms.append((time.perf_counter() - began) * 1000)
+            watcher.cancel()
+        return {
+            "viewers": viewers,
+            "frame_kb": frame_bytes / 1000,
+            "longest_stall_ms": max(waits) * 1000,
+            "frame_sent_in_ms": percentile(frames_ms, 0.5),
+            "longest_turn_ms": place.pump.longest_turn_ns / 1e6,
+        }
+
+
 def main() -> None:
     rows = [run_row("ours", viewers) for viewers in ROWS]
     rows.append(run_row("aiortc", AIORTC_VIEWERS))
     table("(b) WHEP viewers of one 1 Mbit/s 720p25 camera with Opus", rows)
     ratio = rows[-2]["percent_per_viewer"] / rows[-1]["percent_per_viewer"]
     print(f"ours / aiortc's sender: {ratio:.3f}")
-    save("viewers", [*rows, {"engine": "ratio", "ours_over_aiortc": ratio}])
+    stalls = [uvloop.run(stall(300, size)) for size in (20_000, 60_000)]
+    table("(b) the loop while a key frame goes to 300 viewers", stalls)
+    save("viewers", [*rows, {"engine": "ratio", "ours_over_aiortc": ratio}, *stalls])
 
 
 if __name__ == "__main__":
