@@ -126,7 +126,7 @@ def free_port(wanted: int) -> int:
 
 def simulator_child(settings: Settings, port: int, lock_fd: int) -> ChildSpec:
     """Return the simulator with the sample cameras."""
-    argv = ["-m", "api", "simulate", "--port", str(port), "--cameras", str(len(CAMERAS))]
+    argv = ["-m", "api", "simulate", "--port", str(port), "--cameras", str(len(CAMERAS)), "--quiet"]
     for camera in CAMERAS:
         argv += ["--codec", f"{camera.number}:{camera.codec}", "--audio", f"{camera.number}:{camera.audio}"]
     return python_child(settings, "simulator", argv, stop_rank=4, stop_timeout_s=1.0, lock_fd=lock_fd)

@@ -65,6 +65,7 @@ def simulate(  # noqa: PLR0913  # one parameter per option is how typer reads th
     username: Annotated[str, typer.Option(help="ask for this user")] = "",
     password: Annotated[str, typer.Option(help="and this password")] = "",
     paced: Annotated[bool, typer.Option("--paced", help="packets one by one instead of in bursts")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="do not print the first camera's address")] = False,
     cache: Annotated[Path | None, typer.Option(help="where clips are kept", envvar="XIANGYUN_CLIP_CACHE")] = None,
 ) -> None:
     """Serve cameras at rtsp://HOST:PORT/cam1 (main) and /cam1/sub until interrupted."""
@@ -92,7 +93,7 @@ def simulate(  # noqa: PLR0913  # one parameter per option is how typer reads th
     setproctitle.setproctitle(f"xiangyun simulate {cameras} cameras")
     logs.setup(process="simulator", as_json=not sys.stderr.isatty())
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        uvloop.run(run_simulator(options, _announce))
+        uvloop.run(run_simulator(options, None if quiet else _announce))
 
 
 def _announce(simulator: Simulator) -> None:

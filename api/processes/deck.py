@@ -16,10 +16,10 @@ from api.state import CameraDesired
 from media.base.clock import Clock, rfc3339
 from media.base.errors import HubError
 from media.base.ids import CameraId, Quality, StreamKey, camera_source
+from media.rtsp.transport import Transport
 from recorder.policy import Mode, RecordingPolicy
 from recorder.recorder import CameraRecorder, Recorder
 from streams.hub import Hub
-from media.rtsp.transport import Transport
 from streams.registry import Registry
 from streams.source import CameraConfig
 

@@ -76,10 +76,11 @@ class Slot:
 
     async def _claim(self, notes: Notes) -> int:
         try:
-            await self._state.wait_until_up(STATE_WAIT_S)
-            lease = await self._state.claim_slot(self.name, self._lease.installation, epoch_floor=notes.epoch)
-        except HubError as error:
-            if error.code == "slot_taken":
+            async with asyncio.timeout(STATE_WAIT_S):
+                await self._state.wait_until_up(STATE_WAIT_S)
+                lease = await self._state.claim_slot(self.name, self._lease.installation, epoch_floor=notes.epoch)
+        except (HubError, TimeoutError) as error:
+            if isinstance(error, HubError) and error.code == "slot_taken":
                 raise SlotLostError(self.name) from error
             log.warning("starting from the notes, the shared state is away", cameras=len(self.cameras))
             return notes.epoch + 1

@@ -13,6 +13,7 @@ from typing import Any
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from media.base.errors import ErrorKind, HubError
@@ -24,14 +25,15 @@ CALL_TIMEOUT_S = 2.0
 def connect(url: str) -> "aioredis.Redis":
     """Return a client of `redis://`, `rediss://` or `unix://` `url`; connects at the first call.
 
-    One immediate retry: a connection that died with the server's restart is replaced without anybody noticing.
+    One immediate retry of a lost connection, so that nobody notices the server's restart; none of an answer that did
+    not come, because a hung server would hold everybody up twice as long.
     """
     return aioredis.Redis.from_url(
         url,
         decode_responses=True,
         socket_timeout=CALL_TIMEOUT_S,
         socket_connect_timeout=CALL_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         health_check_interval=15,
     )
 
