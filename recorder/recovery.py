@@ -96,7 +96,7 @@ def _recover_open(volume: Volume, index: IndexWriter, stream: StreamRow, row: Se
             _take_closed(index, row, trailer, os.fstat(fd).st_size)
             return
         known = _known_fragments(index, row.id, os.fstat(fd).st_size, front)
-        fragments = _whole_fragments(fd, front, known)
+        fragments = whole_fragments(fd, front, known)
         os.ftruncate(fd, fragments[-1].end if fragments else 0)
     except RemoteProtocolError as exc:
         log.warning("open segment is unreadable and was removed", path=path, error=str(exc))
@@ -134,8 +134,11 @@ def _known_fragments(index: IndexWriter, segment_id: int, size: int, front: Fron
     return known
 
 
-def _whole_fragments(fd: int, front: Front, known: list[FragmentIndex]) -> list[FragmentIndex]:
-    """Return `known` and what the file holds behind it, without a torn or zeroed end."""
+def whole_fragments(fd: int, front: Front, known: list[FragmentIndex]) -> list[FragmentIndex]:
+    """Return `known` (what the index tells of the file) and what the file holds behind it, without a torn or zeroed end.
+
+    `known` may reach beyond the file's damage but not beyond its end.
+    """
     fragments = list(known)
     fragments += fragments_from(fd, known[-1].end if known else front.init_bytes)
     for number in range(max(0, len(fragments) - SUSPECT_FRAGMENTS), len(fragments)):
@@ -175,7 +178,8 @@ def _take_closed(index: IndexWriter, row: SegmentRow, trailer: Trailer, file_byt
     row = closed_row(row, facts, pack_chunks(chunks))
     index.put_segment(replace(row, file_bytes=file_bytes, seal=trailer.seal))
     index.drop_fragments(row.id)
-    index.set_head(row.stream_id, trailer.seal)
+    if index.newest_sealed(row.stream_id) <= row.id:
+        index.set_head(row.stream_id, trailer.seal)
     if facts.end_reason:
         index.end_run(row.run_id, facts.end_reason)
         index.open_gap(row.stream_id, row.end_us, facts.end_reason)
@@ -218,7 +222,7 @@ def adopt(volume: Volume, index: IndexWriter, path: str) -> SegmentHeader | None
         if trailer is not None:
             _take_closed(index, row, trailer, os.fstat(fd).st_size)
             return front.header
-        fragments = _whole_fragments(fd, front, [])
+        fragments = whole_fragments(fd, front, [])
     except RemoteProtocolError as exc:
         log.warning("file is no segment of ours", path=path, error=str(exc))
         return None

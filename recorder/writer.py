@@ -137,6 +137,11 @@ class VolumeWriter:
         """Return the bytes waiting to be written."""
         return self._submitted_bytes - self._done_bytes
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether the volume is open and no recovered file waits for its trailer."""
+        return self._sealer is not None and not self._sealer.has_work
+
     def has_room(self, size_bytes: int) -> bool:
         """Tell whether a fragment fits the queue; one always does when the queue is empty."""
         queued = self.queued_bytes
@@ -244,7 +249,7 @@ class VolumeWriter:
     def _turn(self) -> None:
         """Do one piece of queued work, or idle work, then what is due."""
         try:
-            work = self._queue.get(timeout=_TICK_S)
+            work = self._queue.get(timeout=_TICK_S if self.is_idle else 0)
         except queue.Empty:
             self._idle()
         else:

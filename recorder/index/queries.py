@@ -93,6 +93,11 @@ class IndexQueries:
         found = self._rows("select head from stream where id = ?", (stream_id,))
         return found[0][0] if found else None
 
+    def newest_sealed(self, stream_id: int) -> int:
+        """Return the id of the stream's newest segment with a seal; 0 without any."""
+        rows = self._rows("select max(id) from segment where stream_id = ? and seal is not null", (stream_id,))
+        return int(rows[0][0] or 0)
+
     def configs(self, ids: Iterable[int]) -> dict[int, ConfigRow]:
         """Return codec configurations by id."""
         found: dict[int, ConfigRow] = {}

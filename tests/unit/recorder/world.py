@@ -27,6 +27,7 @@ class World:
     clock: SimulatedClock = field(default_factory=lambda: SimulatedClock(footage.WALL_US))
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     epoch: int = 1
+    readers: dict[CameraId, CameraRecorder] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         self.recorder = Recorder([self.root], self.clock, "node", self.epoch, self._event, options=self.options)
@@ -39,13 +40,15 @@ class World:
         self.events.append((kind, camera_id, details))
 
     def reader(self, camera: CameraId = GATE, policy: RecordingPolicy | None = None) -> CameraRecorder:
-        return self.recorder.reader(camera, Quality.MAIN, policy or RecordingPolicy())
+        found = self.recorder.reader(camera, Quality.MAIN, policy or RecordingPolicy())
+        self.readers[camera] = found
+        return found
 
     async def run(
         self, units: Iterable[AccessUnit], end: EndReason | None = EndReason.DISCONNECTED, camera: CameraId = GATE
     ) -> CameraRecorder:
         """Feed one run and wait until it is on disk."""
-        reader = self.reader(camera)
+        reader = self.readers.get(camera) or self.reader(camera)
         reader.on_run(footage.TRACKS)
         for unit in units:
             reader.on_unit(unit)
