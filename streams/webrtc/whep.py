@@ -33,6 +33,7 @@ from streams.webrtc.viewer import EndCause, Viewer, ViewerIdentity, ViewerStats
 log = structlog.get_logger(__name__)
 
 SWEEP_S = 1.0
+SWEEP_SLICE = 32
 CLOSE_TIMEOUT_S = 2.0
 
 OnSessionEnd = Callable[[str, str, str, str, ViewerStats], None]
@@ -105,6 +106,11 @@ class WhepEndpoint:
     def udp_port(self) -> int:
         """Return the port all media goes through."""
         return self.port.port
+
+    @property
+    def viewer_count(self) -> int:
+        """Return the number of sessions."""
+        return len(self._viewers)
 
     async def create(self, offer_sdp: str, key: StreamKey, session_id: str, user_id: str) -> WhepAnswer:
         """Answer an offer for one stream and begin to connect.
@@ -259,12 +265,19 @@ class WhepEndpoint:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            now_ns = self._clock.mono_ns()
-            for viewer in tuple(self._viewers.values()):
-                is_removed = self._hub.get(viewer.identity.key) is not viewer.feed.stream
-                cause = EndCause.CAMERA_REMOVED if is_removed else viewer.tick(now_ns)
-                if cause is not None:
-                    self._owner.start(self._end(viewer, cause), f"{viewer.identity.session_id}/ended")
+            for count, viewer in enumerate(tuple(self._viewers.values())):
+                if count % SWEEP_SLICE == 0:
+                    await asyncio.sleep(0)  # reports to 500 viewers take 25 ms in one go
+                self._judge(viewer)
+
+    def _judge(self, viewer: Viewer) -> None:
+        """Let a viewer do what is due, and end it when it or its camera is gone."""
+        if self._viewers.get(viewer.identity.session_id) is not viewer:
+            return
+        is_removed = self._hub.get(viewer.identity.key) is not viewer.feed.stream
+        cause = EndCause.CAMERA_REMOVED if is_removed else viewer.tick(self._clock.mono_ns())
+        if cause is not None:
+            self._owner.start(self._end(viewer, cause), f"{viewer.identity.session_id}/ended")
 
 
 def _new_ssrc() -> int:

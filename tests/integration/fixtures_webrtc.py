@@ -193,7 +193,13 @@ class AiortcViewer:
 
     @classmethod
     async def watch(
-        cls, endpoint: WhepEndpoint, session_id: str, *, audio: bool = False, user: str = "u1"
+        cls,
+        endpoint: WhepEndpoint,
+        session_id: str,
+        *,
+        audio: bool = False,
+        user: str = "u1",
+        change: Callable[[str], str] = str,
     ) -> "AiortcViewer":
         """Offer, hand the offer over, and take the answer."""
         viewer = cls(RTCPeerConnection(RTCConfiguration(iceServers=[])), {})
@@ -202,7 +208,7 @@ class AiortcViewer:
             viewer.pc.addTransceiver("audio", direction="recvonly")
         viewer.pc.on("track", lambda track: viewer.tracks.__setitem__(Kind(track.kind), track))
         await viewer.pc.setLocalDescription(await viewer.pc.createOffer())
-        answer = await endpoint.create(viewer.pc.localDescription.sdp, KEY, session_id, user)
+        answer = await endpoint.create(change(viewer.pc.localDescription.sdp), KEY, session_id, user)
         viewer.answer = answer.sdp
         await viewer.pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
         return viewer

@@ -8,12 +8,14 @@ from itertools import pairwise
 
 import pytest
 import uvloop
+from aiortc import rtcdtlstransport as dtls
 from aiortc.mediastreams import MediaStreamError
 
 from media.base.clock import SystemClock
 from media.base.errors import ErrorKind, HubError
 from media.packet import Codec, Kind
 from streams.webrtc.batch import PeerAddress
+from streams.webrtc.whep import host_addresses
 from tests.integration.fixtures_webrtc import KEY, AiortcViewer, encode, scene, until, with_audio
 
 pytestmark = pytest.mark.foreign
@@ -49,6 +51,49 @@ def test_it_is_the_same_on_uvloop():
             await viewer.pc.close()
 
     uvloop.run(watch())
+
+
+async def test_a_viewer_without_gcm_is_served_with_sha1(monkeypatch):
+    monkeypatch.setattr(dtls, "SRTP_PROFILES", [dtls.SRTP_AES128_CM_SHA1_80])  # what the viewer offers
+    async with scene(with_audio(encode(), Codec.PCMA)) as place:
+        viewer = await AiortcViewer.watch(place.endpoint, "s1", audio=True)
+        await viewer.frames(60)
+        await viewer.frames(20, Kind.AUDIO)
+        assert place.endpoint.sessions()[0].srtp_profile == "AES128_CM_SHA1_80"
+        await viewer.pc.close()
+
+
+async def test_a_viewer_that_insists_on_being_the_dtls_server_is_obeyed():
+    async with scene(encode()) as place:
+        viewer = await AiortcViewer.watch(place.endpoint, "s1", change=lambda sdp: sdp.replace("actpass", "passive"))
+        assert "a=setup:active" in viewer.answer
+        await viewer.frames(10)
+        await viewer.pc.close()
+
+
+async def test_without_configured_addresses_every_host_address_is_offered():
+    async with scene(encode(), public_addresses=()) as place:
+        viewer = await AiortcViewer.watch(place.endpoint, "s1")
+        offered = [line.split()[4] for line in viewer.answer.splitlines() if line.startswith("a=candidate")]
+        assert offered == list(host_addresses())
+        assert offered[-1] == "127.0.0.1"
+        await viewer.frames(10)
+        await viewer.pc.close()
+
+
+async def test_a_camera_that_is_removed_ends_its_sessions_and_can_be_added_again():
+    async with scene(encode()) as place:
+        viewer = await AiortcViewer.watch(place.endpoint, "s1")
+        await viewer.frames(3)
+        place.hub.drop(KEY)
+        await until(lambda: place.ends, 3)
+        assert place.ends[0][3] == "camera_removed"
+        await gone(viewer)
+        place.camera.stream, place.camera.frame = place.hub.stream(KEY), 0
+        place.camera.begin()
+        again = await AiortcViewer.watch(place.endpoint, "s2")
+        await again.frames(10)
+        await again.pc.close()
 
 
 async def test_a_second_viewer_does_not_wait_for_the_next_key_picture():
