@@ -149,7 +149,7 @@ class Feed:
         else:
             packets = list(_audio_packets(payloads, timestamp, source.params.codec))
             self.counters.oversized_units += not packets
-        for outlet in source.append(packets, is_key=is_video and unit.is_key):
+        for outlet in source.append(packets, is_key=is_video and unit.is_key and bool(packets)):
             self._pump.catch_up(outlet)
         self._pump.wake(source)
 

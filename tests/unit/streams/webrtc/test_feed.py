@@ -7,6 +7,8 @@ from media.codec import opus
 from media.packet import AccessUnit, Codec, CodecParams, EndReason, Kind
 from tests.unit.streams.webrtc.plane import H264, PCMA, pictures_of, plane
 
+H264_BARE = replace(H264, parameter_sets=())
+
 
 async def test_the_first_viewer_starts_from_the_hubs_group():
     async with plane() as p:
@@ -44,6 +46,15 @@ async def test_malformed_units_are_counted_and_the_reader_stays():
         p.stream.publish(AccessUnit(7, H264, 0, 0, True, b"\x00\x00\x00\x01\x65", 1, 1))
         assert feed.counters.malformed_units == 1
         assert p.stream.reader_count == 1
+
+
+async def test_an_empty_key_unit_is_nothing_to_start_from():
+    async with plane() as p:
+        p.begin()
+        p.picture(is_key=True)
+        history = p.feed.tracks[Kind.VIDEO].history
+        p.stream.publish(AccessUnit(0, H264_BARE, 3600, 3600, True, b"", 1, 1))
+        assert history.group_seq == 0
 
 
 async def test_aac_is_left_out_and_the_picture_plays():

@@ -4,8 +4,7 @@ import asyncio
 from dataclasses import replace
 from itertools import pairwise
 
-import pytest
-
+from media.base.clock import SystemClock
 from media.packet import EndReason, Kind
 from streams.fanout import CATCH_UP_SPAN_TICKS
 from streams.webrtc import batch as batch_module
@@ -242,14 +241,50 @@ async def test_a_group_trimmed_under_a_latecomer_is_replaced_by_the_newer_one():
         assert viewer.outlet.state is OutletState.LIVE
 
 
-@pytest.mark.parametrize("loop_slices", [64])
-async def test_every_slice_of_a_large_audience_gets_the_same_picture(loop_slices):
+async def test_every_slice_of_a_large_audience_gets_the_same_picture():
     async with plane() as p:
         p.begin()
         p.picture(is_key=True)
-        viewers = [p.join() for _ in range(loop_slices * 2 + 5)]
+        viewers = [p.join() for _ in range(133)]  # two full batches and a rest
         for _ in range(4):
             p.picture()
         await p.settle()
         for viewer in viewers:
             assert pictures_of(viewer.read()) == p.sent_pictures
+
+
+class SlowClock(SystemClock):
+    """Every look at it costs a millisecond."""
+
+    looks = 0
+
+    def mono_ns(self) -> int:
+        self.looks += 1
+        return self.looks * 1_000_000
+
+
+async def test_a_key_picture_to_a_large_audience_lets_the_loop_breathe():
+    async with plane() as p:
+        p.begin()
+        p.picture(is_key=True, size=200)
+        viewers = [p.join() for _ in range(200)]
+        await p.settle()
+        p.pump._clock = SlowClock()
+        turns, run = [], p.pump._turn
+
+        def counted() -> None:
+            before = p.pump._clock.looks
+            run()
+            turns.append(p.pump._clock.looks - before)
+
+        p.pump._turn = counted
+        p.picture(is_key=True, size=12_000)
+        breaths = 0
+        while p.feed.tracks[Kind.VIDEO].is_queued:
+            await asyncio.sleep(0)
+            breaths += 1
+        assert len(turns) >= 5
+        assert breaths >= len(turns)
+        bookkeeping = 4  # at the start, the look that finds time is up, before the next turn, at the end
+        assert max(turns) <= pump_module.TURN_NS // 1_000_000 + bookkeeping, "a turn went on after its time was up"
+        assert pictures_of(viewers[-1].read()) == p.sent_pictures
