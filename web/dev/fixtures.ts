@@ -69,12 +69,12 @@ export const verbs = [
 ]
 
 export const storage: StorageReport = {
-  volumes: [{ id: 'vol-1', path: 'recordings', free_bytes: 1.3e12, total_bytes: 8e12, floor_bytes: 2e11 }],
+  volumes: [{ id: 'vol-1', name: 'recordings', free_bytes: 1.3e12, total_bytes: 8e12, floor_bytes: 2e11 }],
   cameras: cameras.map((camera, index) => ({
     camera_id: camera.id,
     bytes: (index + 2) * 9.4e10,
-    oldest: iso(now - (index === 4 ? 26 : 31.4) * 86_400_000),
-    days_kept: index === 4 ? 26 : index === 7 ? 3.2 : 31.4,
+    oldest: iso(now - (index === 4 ? 26 : 30.4) * 86_400_000),
+    days_kept: index === 4 ? 26 : index === 7 ? 3.2 : 30.4,
     required_days: camera.recording?.retention_days ?? 30,
     days_left: index === 5 ? 4 : 210 - index * 11,
     is_short: index === 5,

@@ -98,7 +98,7 @@ const routes: [string, RegExp, Handler][] = [
     () => ({
       body: {
         days: [0, 1, 2, 3, 5, 6].map((n) => ({
-          day: new Date(Date.now() + 8 * 3600_000 - n * DAY_MS).toISOString().slice(0, 10),
+          date: new Date(Date.now() + 8 * 3600_000 - n * DAY_MS).toISOString().slice(0, 10),
           recorded_s: 80_000,
         })),
       },

@@ -66,7 +66,7 @@ export const live = {
       headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' },
       signal,
     }),
-  end: (location: string) => fetchRaw(location, { method: 'DELETE', timeoutMs: 5_000 }),
+  end: (location: string) => fetchRaw(location, { method: 'DELETE', timeoutMs: 5_000, keepalive: true }),
 }
 
 export const replay = {

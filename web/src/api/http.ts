@@ -20,6 +20,8 @@ export interface CallOptions {
   /** false for the calls that make or renew a session. */
   auth?: boolean
   timeoutMs?: number
+  /** Outlives the page: for saying goodbye. */
+  keepalive?: boolean
 }
 
 class Session {
@@ -84,6 +86,7 @@ function requestInit(options: CallOptions): RequestInit {
   const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': language, ...options.headers }
   if (options.auth !== false) Object.assign(headers, session.bearer)
   const init: RequestInit = { method: options.method ?? 'GET', headers, credentials: 'same-origin', cache: 'no-store' }
+  if (options.keepalive) init.keepalive = true
   if (options.json !== undefined) {
     headers['Content-Type'] = 'application/json'
     init.body = JSON.stringify(options.json)

@@ -145,7 +145,7 @@ export interface Recordings {
 
 export interface CalendarDay {
   /** Local day, `YYYY-MM-DD`. */
-  day: string
+  date: string
   recorded_s?: number
 }
 
@@ -164,11 +164,8 @@ export interface GrantRequest {
 }
 
 export interface Volume {
-  id?: string
-  uuid?: string
-  path?: string | null
-  label?: string | null
-  state?: string | null
+  id: string
+  name: string
   free_bytes: number
   total_bytes: number
   floor_bytes?: number | null

@@ -38,6 +38,8 @@ const en: Messages = {
   problem: {
     network: 'Cannot reach the server. Check the network; the console keeps trying.', unknown: 'That did not work (code {status}).', trace: 'Trace id {id}',
     code: {
+      replay_codec: 'This H.265 recording cannot be played by this browser. Use one that plays H.265 (a recent Edge or Chrome), or have it downloaded by somebody who may.',
+      replay_broken: 'Playback failed; open it again.', grant_invalid: 'The grant has expired; open it again.',
       network_not_allowed: 'This address is outside the allowed networks. Ask the administrator to add it to SOURCE_NETWORKS.',
       unreachable: 'The device cannot be reached. Check address, cable and power.', refused: 'The device refused the connection. Check the port.',
       unauthorized: 'The camera refused the user name or password.', not_found: 'The device has no such stream path.',
@@ -51,7 +53,7 @@ const en: Messages = {
     disconnected: 'connection lost', silent: 'connected, but no video arrives', protocol_error: 'protocol error', unsupported: 'codec not supported',
     timestamp_jump: 'camera clock jumped', shutdown: 'system shut down', crash: 'restart after a crash', disk_full: 'disk full', disk_error: 'disk failure',
     overload: 'system overloaded', planned: 'outside the schedule', timeout: 'no answer', network_not_allowed: 'network not allowed', bad_url: 'bad address',
-    not_a_camera: 'not a video stream', no_recording: 'not recorded', retention: 'expired and deleted', off: 'recording off', missing: 'not recorded', unknown: 'unknown cause',
+    not_a_camera: 'not a video stream', no_recording: 'not recorded', not_recorded: 'not recorded', starting: 'starting up', retention: 'expired and deleted', expired: 'expired and deleted', off: 'recording off', missing: 'not recorded', unknown: 'unknown cause',
     other: '{code}',
   },
   recording: {
@@ -124,12 +126,12 @@ const en: Messages = {
     admin: 'Administrator', 'system-admin': 'System administrator', 'security-admin': 'Security administrator', auditor: 'Audit administrator', operator: 'Township duty officer', viewer: 'Village watch', retriever: 'Recording retriever', approver: 'Approver', maintainer: 'Maintenance engineer',
   },
   audit: {
-    kind: { auth: 'Log-in', live: 'Live', replay: 'Playback', camera: 'Cameras', user: 'Users', org: 'Organisations', grant: 'Grants' },
+    kind: { auth: 'Log-in', view: 'Live', replay: 'Playback', camera: 'Cameras', user: 'Users', org: 'Organisations', grant: 'Grants', audit: 'Audit' },
     verb: {
-      auth_login: 'Log-in', auth_logout: 'Log-out', auth_refresh_reuse: 'Token used twice', live_start: 'Live started', live_end: 'Live ended', live_ended: 'Live ended', live_snapshot: 'Snapshot',
+      auth_login: 'Log-in', auth_logout: 'Log-out', auth_refresh_reuse: 'Token used twice', view_start: 'Live started', view_end: 'Live ended', view_snapshot: 'Snapshot',
       replay_grant: 'Access registered', replay_grant_end: 'Access ended', replay_open: 'Playback opened', replay_end: 'Playback closed', replay_download: 'Download', camera_create: 'Camera added', camera_update: 'Camera changed',
       camera_delete: 'Camera deleted', camera_probe: 'Connection test', camera_import: 'Import', user_create: 'User added', user_update: 'User changed', user_delete: 'User deleted', user_password: 'Password changed',
-      org_create: 'Organisation added', org_update: 'Organisation changed', org_delete: 'Organisation deleted', grant_create: 'Right granted', grant_delete: 'Right withdrawn', setup_done: 'First-run set-up', audit_read: 'Audit read',
+      org_create: 'Organisation added', org_update: 'Organisation changed', org_delete: 'Organisation deleted', grant_create: 'Right granted', grant_delete: 'Right withdrawn', setup_done: 'First-run set-up', audit_read: 'Audit read', audit_verify: 'Audit chain checked',
     },
     at: 'Time', who: 'User', action: 'Action', target: 'Target', result: 'Result', address: 'Address', trace: 'Trace id', filterUser: 'User name', filterAction: 'Action', from: 'From', to: 'To',
     apply: 'Search', reset: 'Reset', ok: 'ok', denied: 'denied', failed: 'failed', empty: 'No matching records', newer: 'Previous', older: 'Next', page: 'Page {n}', details: 'Details', note: 'Audit records can only be appended; nobody can change or delete them.',

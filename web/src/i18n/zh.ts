@@ -37,6 +37,8 @@ const zh = {
   problem: {
     network: '无法连接服务器。请检查网络，系统会自动重试。', unknown: '操作没有成功（代码 {status}）。', trace: '追踪编号 {id}',
     code: {
+      replay_codec: 'H.265 录像，此浏览器不能播放。请换用支持 H.265 的浏览器（新版 Edge 或 Chrome），或由有权限的人员下载后播放。',
+      replay_broken: '录像播放出错，请重新打开。', grant_invalid: '调阅授权已过期，请重新打开。',
       network_not_allowed: '该地址不在允许的网段内。请联系管理员在 SOURCE_NETWORKS 中加入。',
       unreachable: '连不上这台设备。请检查地址、网线和电源。', refused: '设备拒绝连接。请检查端口号。',
       unauthorized: '摄像机用户名或密码不对。', not_found: '设备上没有这个地址（码流路径不对）。',
@@ -49,8 +51,8 @@ const zh = {
     disabled: '已停用', unreachable: '网络不可达', refused: '设备拒绝连接', unauthorized: '摄像机密码不对', not_found: '码流地址不存在',
     disconnected: '连接中断', silent: '已连接但没有画面数据', protocol_error: '设备协议错误', unsupported: '编码不支持',
     timestamp_jump: '设备时间跳变', shutdown: '系统停机', crash: '程序异常重启', disk_full: '磁盘已满', disk_error: '磁盘故障',
-    overload: '系统过载', planned: '计划外时段', timeout: '设备无应答', network_not_allowed: '网段不允许', bad_url: '地址错误',
-    not_a_camera: '不是视频流', no_recording: '无录像', retention: '已到期删除', off: '未启用录像', missing: '无录像', unknown: '原因不明',
+    overload: '系统过载', planned: '计划外', timeout: '设备无应答', network_not_allowed: '网段不允许', bad_url: '地址错误',
+    not_a_camera: '不是视频流', no_recording: '无录像', not_recorded: '未录像', starting: '正在启动', retention: '已到期删除', expired: '已到期删除', off: '未启用录像', missing: '无录像', unknown: '原因不明',
     other: '{code}',
   },
   recording: {
@@ -123,12 +125,12 @@ const zh = {
     admin: '管理员', 'system-admin': '系统管理员', 'security-admin': '安全管理员', auditor: '审计管理员', operator: '乡镇值班员', viewer: '村值守员', retriever: '录像调阅员', approver: '审批领导', maintainer: '运维人员',
   },
   audit: {
-    kind: { auth: '登录', live: '实时预览', replay: '录像回放', camera: '摄像机', user: '用户', org: '组织', grant: '授权' },
+    kind: { auth: '登录', view: '实时预览', replay: '录像回放', camera: '摄像机', user: '用户', org: '组织', grant: '授权', audit: '审计' },
     verb: {
-      auth_login: '登录', auth_logout: '退出登录', auth_refresh_reuse: '凭证重复使用', live_start: '开始预览', live_end: '结束预览', live_ended: '结束预览', live_snapshot: '抓图',
+      auth_login: '登录', auth_logout: '退出登录', auth_refresh_reuse: '凭证重复使用', view_start: '开始预览', view_end: '结束预览', view_snapshot: '抓图',
       replay_grant: '调阅登记', replay_grant_end: '调阅结束', replay_open: '打开录像', replay_end: '关闭录像', replay_download: '下载录像', camera_create: '新增摄像机', camera_update: '修改摄像机',
       camera_delete: '删除摄像机', camera_probe: '测试连接', camera_import: '批量导入', user_create: '新增用户', user_update: '修改用户', user_delete: '删除用户', user_password: '修改密码',
-      org_create: '新增组织', org_update: '修改组织', org_delete: '删除组织', grant_create: '授予权限', grant_delete: '收回权限', setup_done: '首次设置', audit_read: '查询审计',
+      org_create: '新增组织', org_update: '修改组织', org_delete: '删除组织', grant_create: '授予权限', grant_delete: '收回权限', setup_done: '首次设置', audit_read: '查询审计', audit_verify: '校验审计链',
     },
     at: '时间', who: '用户', action: '操作', target: '对象', result: '结果', address: '地址', trace: '追踪编号', filterUser: '用户名', filterAction: '操作', from: '开始', to: '结束',
     apply: '查询', reset: '重置', ok: '成功', denied: '拒绝', failed: '失败', empty: '没有符合条件的记录', newer: '上一页', older: '下一页', page: '第 {n} 页', details: '详情', note: '审计记录只可追加，任何人不能修改或删除。',

@@ -61,14 +61,17 @@ export function resize(layout: LiveLayout, size: GridSize): LiveLayout {
   return { ...layout, size, focus: null, sound: keepSound, cursor: layout.cursor < size ? layout.cursor : 0 }
 }
 
+function parsed(text: string | null): unknown {
+  try {
+    return JSON.parse(text ?? 'null')
+  } catch {
+    return null
+  }
+}
+
 /** Reads what an earlier session stored; anything odd falls back to an empty grid. */
 export function parseLayout(text: string | null, knownIds: ReadonlySet<string>): LiveLayout {
-  let raw: unknown = null
-  try {
-    raw = JSON.parse(text ?? 'null')
-  } catch {
-    raw = null
-  }
+  const raw = parsed(text)
   if (typeof raw !== 'object' || raw === null) return emptyLayout()
   const { size, tiles } = raw as { size?: unknown; tiles?: unknown }
   const layout = emptyLayout(size === 1 || size === 9 ? size : 4)

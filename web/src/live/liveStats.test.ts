@@ -33,20 +33,26 @@ describe('readingOf', () => {
 describe('figuresOf', () => {
   it('gives rates per second and loss of this interval only', () => {
     const now = { ...base, atMs: 3000, bytes: 250_000, framesDecoded: 50, packetsReceived: 190, packetsLost: 10 }
-    expect(figuresOf(base, now, 0)).toMatchObject({ fps: 25, bitrateBps: 1_000_000, lossPercent: 5, moving: true })
+    expect(figuresOf(base, now, 0, 0)).toMatchObject({ fps: 25, bitrateBps: 1_000_000, lossPercent: 5, moving: true })
   })
 
   it('reads the delay off the sender clock when the browser tells it', () => {
     const now = { ...base, atMs: 2000, playoutNtpMs: 2_208_988_800_000 + 1_000_000 }
-    expect(figuresOf(base, now, 1_000_420).delayMs).toBe(420)
+    expect(figuresOf(base, now, 1_000_420, 20).delayMs).toBe(400)
+  })
+
+  it('never claims less than the buffer holds, however the clocks disagree', () => {
+    const buffered = { rttMs: 20, jitterBufferDelayS: 2, jitterBufferEmitted: 25 }
+    const now = { ...base, ...buffered, atMs: 2000, playoutNtpMs: 2_208_988_800_000 + 1_000_000 }
+    expect(figuresOf(base, now, 1_000_030, 200).delayMs).toBe(90)
   })
 
   it('falls back to buffer and round trip when the sender clock is absurd', () => {
     const now = { ...base, atMs: 2000, playoutNtpMs: 5, rttMs: 40, jitterBufferDelayS: 2.5, jitterBufferEmitted: 25 }
-    expect(figuresOf(base, now, 1_000_000).delayMs).toBeCloseTo(120)
+    expect(figuresOf(base, now, 1_000_000, 0).delayMs).toBeCloseTo(120)
   })
 
   it('notices a frozen picture', () => {
-    expect(figuresOf(base, { ...base, atMs: 3000 }, 0).moving).toBe(false)
+    expect(figuresOf(base, { ...base, atMs: 3000 }, 0, 0).moving).toBe(false)
   })
 })

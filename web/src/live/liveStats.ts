@@ -58,18 +58,21 @@ export function readingOf(reports: Iterable<Report>): Reading | null {
   }
 }
 
-/** Delay from the sender's clock where the browser tells it, else half a round trip plus the time in the buffer. */
-function delayMs(previous: Reading, now: Reading, serverNowMs: number): number | null {
-  if (now.playoutNtpMs !== null) {
-    const bySender = serverNowMs - (now.playoutNtpMs - NTP_TO_UNIX_MS)
-    if (bySender > -2000 && bySender < 60_000) return Math.max(0, bySender)
-  }
+/**
+ * What this browser adds for certain (buffer and half a round trip), or more where the sender's clock shows more than
+ * the comparison of the two clocks can be wrong by.
+ */
+function delayMs(previous: Reading, now: Reading, serverNowMs: number, clockErrorMs: number): number | null {
   const emitted = now.jitterBufferEmitted - previous.jitterBufferEmitted
-  if (emitted <= 0) return null
-  return (now.rttMs ?? 0) / 2 + ((now.jitterBufferDelayS - previous.jitterBufferDelayS) / emitted) * 1000
+  const buffered = emitted > 0 ? ((now.jitterBufferDelayS - previous.jitterBufferDelayS) / emitted) * 1000 : null
+  const local = buffered === null ? null : (now.rttMs ?? 0) / 2 + buffered
+  if (now.playoutNtpMs === null) return local
+  const bySender = serverNowMs - (now.playoutNtpMs - NTP_TO_UNIX_MS)
+  if (bySender < -2000 || bySender > 60_000) return local
+  return Math.max(local ?? 0, bySender - clockErrorMs)
 }
 
-export function figuresOf(previous: Reading, now: Reading, serverNowMs: number): LiveFigures {
+export function figuresOf(previous: Reading, now: Reading, serverNowMs: number, clockErrorMs: number): LiveFigures {
   const seconds = Math.max(0.001, (now.atMs - previous.atMs) / 1000)
   const frames = now.framesDecoded - previous.framesDecoded
   const lost = Math.max(0, now.packetsLost - previous.packetsLost)
@@ -78,7 +81,7 @@ export function figuresOf(previous: Reading, now: Reading, serverNowMs: number):
     fps: Math.max(0, frames / seconds),
     bitrateBps: Math.max(0, ((now.bytes - previous.bytes) * 8) / seconds),
     lossPercent: expected === 0 ? 0 : (lost / expected) * 100,
-    delayMs: delayMs(previous, now, serverNowMs),
+    delayMs: delayMs(previous, now, serverNowMs, clockErrorMs),
     width: now.width,
     height: now.height,
     moving: frames > 0,

@@ -66,7 +66,11 @@ export function useLivePicture(cameraId: Ref<string | null>, wanted: Ref<StreamQ
       if (now === 'online' && before !== 'online') client?.retryNow()
     },
   )
-  onBeforeUnmount(stop)
+  window.addEventListener('pagehide', stop)
+  onBeforeUnmount(() => {
+    window.removeEventListener('pagehide', stop)
+    stop()
+  })
 
   return { camera, state, figures, choice, words, start }
 }

@@ -140,7 +140,7 @@ export class WhepClient {
       return
     }
     if (!now || (this.previous && now.atMs - this.previous.atMs < STATS_EVERY_MS - 50)) return
-    if (this.previous) this.publish(figuresOf(this.previous, now, serverClock.now()), nowMs)
+    if (this.previous) this.publish(figuresOf(this.previous, now, serverClock.now(), serverClock.errorMs), nowMs)
     this.previous = now
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { barAt, clampView, follow, MIN_VIEW_MS, nextRecorded, panBy, tickStepMs, ticks, wallAt, xOf, zoomAt } from './timeline'
+import { barAt, clampView, firstView, follow, MIN_VIEW_MS, nextRecorded, panBy, tickStepMs, ticks, wallAt, xOf, zoomAt } from './timeline'
 
 const HOUR = 3_600_000
 const day = { startMs: 1000 * HOUR, endMs: 1024 * HOUR }
@@ -27,6 +27,15 @@ describe('timeline view', () => {
     expect(zoomAt(day, day, day.startMs + HOUR, 0.1)).toEqual(day)
     expect(panBy({ startMs: day.endMs - HOUR, endMs: day.endMs }, day, HOUR).endMs).toBe(day.endMs)
     expect(clampView({ startMs: 0, endMs: HOUR }, day).startMs).toBe(day.startMs)
+  })
+
+  it('begins close to a short recording and with the whole day otherwise', () => {
+    const short = [{ startMs: day.startMs + 10 * HOUR, endMs: day.startMs + 10.1 * HOUR }]
+    const view = firstView(day, short)
+    expect(view.endMs - view.startMs).toBe(HOUR)
+    expect(view.startMs).toBeLessThan(short[0]?.startMs ?? 0)
+    expect(firstView(day, [{ startMs: day.startMs, endMs: day.startMs + 20 * HOUR }])).toEqual(day)
+    expect(firstView(day, [])).toEqual(day)
   })
 
   it('turns the page when playing runs out of view', () => {

@@ -40,6 +40,20 @@ export function zoomAt(view: View, day: View, anchorMs: number, factor: number):
   return clampView({ startMs: anchorMs - share * span, endMs: anchorMs + (1 - share) * span }, day)
 }
 
+/** Recordings shorter than this would be a few pixels of the day, so the first view goes closer. */
+const SHORT_MS = 6 * 3600_000
+const FIRST_VIEW_MS = 3600_000
+
+/** What to show first of a day: all of it, or, where only a part is recorded, that part with its surroundings. */
+export function firstView(day: View, spans: readonly Bar[]): View {
+  const first = spans[0]
+  const last = spans.at(-1)
+  if (!first || !last || last.endMs - first.startMs > SHORT_MS) return { ...day }
+  const width = Math.max(FIRST_VIEW_MS, (last.endMs - first.startMs) * 1.4)
+  const middle = (first.startMs + last.endMs) / 2
+  return clampView({ startMs: middle - width / 2, endMs: middle + width / 2 }, day)
+}
+
 export function panBy(view: View, day: View, deltaMs: number): View {
   return clampView({ startMs: view.startMs + deltaMs, endMs: view.endMs + deltaMs }, day)
 }

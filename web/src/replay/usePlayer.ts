@@ -4,6 +4,7 @@
  */
 import Hls, { ErrorDetails, Events, type ErrorData, type LevelDetails } from 'hls.js'
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue'
+import { ApiError, problemOf } from '@/api/problem'
 import { replay } from '@/api/endpoints'
 import { session } from '@/api/http'
 import { isoOf } from '@/time/format'
@@ -20,6 +21,10 @@ export interface PlayerSource {
   permit: (window: PlayWindow) => Promise<boolean>
 }
 
+/** Recordings reach the disk about this much later than they happen. */
+const LIVE_EDGE_MS = 5_000
+const MAX_RECOVERIES = 2
+
 function fragmentsOf(details: LevelDetails | null): Fragment[] {
   const list: Fragment[] = []
   for (const fragment of details?.fragments ?? []) {
@@ -29,52 +34,128 @@ function fragmentsOf(details: LevelDetails | null): Fragment[] {
   return list
 }
 
-export function usePlayer(video: Ref<HTMLVideoElement | null>, source: () => PlayerSource | null) {
-  const phase = ref<PlayerPhase>('idle')
-  const wallMs = ref<number | null>(null)
-  const playing = ref(false)
-  const speed = ref<Speed>(1)
-  const failure = shallowRef<{ status: number; detail: string } | null>(null)
-  let hls: Hls | null = null
-  let details: LevelDetails | null = null
-  let span: PlayWindow | null = null
-  let stepTimer: ReturnType<typeof setInterval> | undefined
-  let lastMediaS = 0
-  let frameS: number | null = null
-  let opening = 0
+/** What stopped the player, as an error with words; codecs are told apart because there waiting is no cure. */
+function failureOf(data: ErrorData): ApiError {
+  const { BUFFER_ADD_CODEC_ERROR, BUFFER_INCOMPATIBLE_CODECS_ERROR, MANIFEST_INCOMPATIBLE_CODECS_ERROR } = ErrorDetails
+  if ([BUFFER_ADD_CODEC_ERROR, BUFFER_INCOMPATIBLE_CODECS_ERROR, MANIFEST_INCOMPATIBLE_CODECS_ERROR].includes(data.details))
+    return new ApiError('replay_codec', 0, '', '', null)
+  const status = data.response?.code ?? 0
+  if (status >= 400) {
+    const request: unknown = data.networkDetails
+    return problemOf(status, request instanceof XMLHttpRequest ? request.responseText : '', null, null)
+  }
+  return new ApiError(data.type === Hls.ErrorTypes.NETWORK_ERROR ? 'network' : 'replay_broken', 0, '', '', null)
+}
 
-  function teardown(): void {
-    clearInterval(stepTimer)
-    hls?.destroy()
-    hls = null
-    details = null
-    span = null
+class RecordingPlayer {
+  readonly phase = ref<PlayerPhase>('idle')
+  readonly wallMs = ref<number | null>(null)
+  readonly playing = ref(false)
+  readonly speed = ref<Speed>(1)
+  readonly failure = shallowRef<ApiError | null>(null)
+  private hls: Hls | null = null
+  private details: LevelDetails | null = null
+  private span: PlayWindow | null = null
+  private stepTimer: ReturnType<typeof setInterval> | undefined
+  private lastMediaS = 0
+  private frameS: number | null = null
+  /** Counts openings, so that an answer that comes late does not undo a newer one. */
+  private turn = 0
+  private recoveries = 0
+
+  constructor(
+    private readonly video: Ref<HTMLVideoElement | null>,
+    private readonly source: () => PlayerSource | null,
+  ) {}
+
+  close(): void {
+    this.turn += 1
+    this.teardown()
+    this.phase.value = 'idle'
+    this.wallMs.value = null
+    this.playing.value = false
   }
 
-  function close(): void {
-    opening += 1
-    teardown()
-    phase.value = 'idle'
-    wallMs.value = null
-    playing.value = false
-  }
-
-  async function open(targetMs: number): Promise<void> {
-    const from = source()
+  async open(targetMs: number): Promise<void> {
+    const from = this.source()
     if (!from) return
-    const turn = (opening += 1)
+    const turn = (this.turn += 1)
     const window = windowFor(targetMs, from.day, from.nowMs())
-    failure.value = null
-    if (!(await from.permit(window)) || turn !== opening) return
-    teardown()
-    span = window
-    phase.value = 'opening'
-    wallMs.value = targetMs
-    attach(replay.playlistUrl(from.cameraId, isoOf(window.startMs), isoOf(window.endMs)), targetMs)
+    this.failure.value = null
+    if (!(await from.permit(window)) || turn !== this.turn) return
+    this.teardown()
+    this.span = window
+    this.recoveries = 0
+    this.phase.value = 'opening'
+    this.wallMs.value = targetMs
+    this.attach(replay.playlistUrl(from.cameraId, isoOf(window.startMs), isoOf(window.endMs)), targetMs)
   }
 
-  function attach(url: string, targetMs: number): void {
-    const player = (hls = new Hls({
+  seek(targetMs: number): void {
+    const { span } = this
+    const inside = span !== null && targetMs >= span.startMs && targetMs < span.endMs && this.details !== null
+    const position = inside ? positionOf(fragmentsOf(this.details), targetMs) : null
+    const element = this.video.value
+    if (!position || !element || this.phase.value === 'failed') {
+      void this.open(targetMs)
+      return
+    }
+    this.wallMs.value = position.wallMs
+    this.phase.value = 'ready'
+    element.currentTime = position.mediaS
+    if (this.playing.value && stepPlan(this.speed.value) === null) void element.play().catch(() => undefined)
+  }
+
+  play(): void {
+    this.playing.value = true
+    clearInterval(this.stepTimer)
+    const element = this.video.value
+    if (!element) return
+    const plan = stepPlan(this.speed.value)
+    if (plan === null) {
+      element.playbackRate = this.speed.value
+      void element.play().catch(() => undefined)
+      return
+    }
+    element.pause()
+    this.stepTimer = setInterval(() => this.step(element, plan.stepMs), plan.intervalMs)
+  }
+
+  pause(): void {
+    this.playing.value = false
+    clearInterval(this.stepTimer)
+    this.video.value?.pause()
+  }
+
+  setSpeed(next: Speed): void {
+    this.speed.value = next
+    if (this.playing.value) this.play()
+  }
+
+  stepFrame(by: 1 | -1, cameraFps: number | null | undefined): void {
+    this.pause()
+    if (!this.video.value) return
+    // A hair past the edge, so that the picture meant is the one shown whatever the rounding.
+    this.video.value.currentTime = Math.max(0, this.lastMediaS + by * frameStepS(this.frameS, cameraFps) + 0.001)
+  }
+
+  /** Begins to listen to a `<video>` that has just appeared. */
+  adopt(element: HTMLVideoElement): void {
+    element.requestVideoFrameCallback(this.onFrame)
+    element.addEventListener('ended', this.onEnded)
+  }
+
+  private teardown(): void {
+    clearInterval(this.stepTimer)
+    this.hls?.destroy()
+    this.hls = null
+    this.details = null
+    this.span = null
+  }
+
+  private attach(url: string, targetMs: number): void {
+    const hls = (this.hls = new Hls({
+      // A worker would be made of a blob and brings nothing here: the fragments need no remuxing.
       enableWorker: false,
       autoStartLoad: false,
       maxBufferLength: 20,
@@ -83,130 +164,79 @@ export function usePlayer(video: Ref<HTMLVideoElement | null>, source: () => Pla
         for (const [name, value] of Object.entries(session.bearer)) xhr.setRequestHeader(name, value)
       },
     }))
-    player.on(Events.LEVEL_LOADED, (_, data) => {
-      const isFirst = details === null
-      details = data.details
-      if (isFirst) begin(player, targetMs)
+    hls.on(Events.LEVEL_LOADED, (_, data) => {
+      const isFirst = this.details === null
+      this.details = data.details
+      if (isFirst) this.begin(hls, targetMs)
     })
-    player.on(Events.ERROR, (_, data) => onError(player, data))
-    player.loadSource(url)
-    if (video.value) player.attachMedia(video.value)
+    hls.on(Events.ERROR, (_, data) => this.onError(hls, data))
+    hls.loadSource(url)
+    if (this.video.value) hls.attachMedia(this.video.value)
   }
 
-  function begin(player: Hls, targetMs: number): void {
-    const position = positionOf(fragmentsOf(details), targetMs)
+  private begin(hls: Hls, targetMs: number): void {
+    const position = positionOf(fragmentsOf(this.details), targetMs)
     if (!position) {
-      phase.value = 'ended'
+      this.finish()
       return
     }
-    wallMs.value = position.wallMs
-    player.startLoad(position.mediaS)
-    if (!video.value) return
-    video.value.currentTime = position.mediaS
-    phase.value = 'ready'
-    play()
+    this.wallMs.value = position.wallMs
+    hls.startLoad(position.mediaS)
+    if (!this.video.value) return
+    this.video.value.currentTime = position.mediaS
+    this.phase.value = 'ready'
+    this.play()
   }
 
-  function onError(player: Hls, data: ErrorData): void {
-    if (!data.fatal || player !== hls) return
-    if (data.details === ErrorDetails.BUFFER_APPEND_ERROR || data.type === Hls.ErrorTypes.MEDIA_ERROR) {
-      player.recoverMediaError()
+  private onError(hls: Hls, data: ErrorData): void {
+    if (!data.fatal || hls !== this.hls) return
+    const failure = failureOf(data)
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && failure.code !== 'replay_codec' && this.recoveries < MAX_RECOVERIES) {
+      this.recoveries += 1
+      hls.recoverMediaError()
       return
     }
-    phase.value = 'failed'
-    playing.value = false
-    clearInterval(stepTimer)
-    const body = data.networkDetails instanceof XMLHttpRequest ? data.networkDetails.responseText : ''
-    failure.value = { status: data.response?.code ?? 0, detail: body }
+    this.phase.value = 'failed'
+    this.playing.value = false
+    clearInterval(this.stepTimer)
+    this.failure.value = failure
   }
 
-  function seek(targetMs: number): void {
-    const inside = span !== null && targetMs >= span.startMs && targetMs < span.endMs && details !== null
-    const position = inside ? positionOf(fragmentsOf(details), targetMs) : null
-    if (!position || !video.value || phase.value === 'failed') {
-      void open(targetMs)
-      return
-    }
-    wallMs.value = position.wallMs
-    phase.value = 'ready'
-    video.value.currentTime = position.mediaS
-    if (playing.value && stepPlan(speed.value) === null) void video.value.play().catch(() => undefined)
+  private step(element: HTMLVideoElement, stepMs: number): void {
+    const from = this.source()
+    if (!from || element.seeking || this.wallMs.value === null || this.phase.value !== 'ready') return
+    const nextMs = this.wallMs.value + stepMs
+    if (nextMs < Math.min(from.day.endMs, from.nowMs() - LIVE_EDGE_MS)) this.seek(nextMs)
+    else this.finish()
   }
 
-  function play(): void {
-    playing.value = true
-    clearInterval(stepTimer)
-    const element = video.value
-    if (!element) return
-    const plan = stepPlan(speed.value)
-    if (plan === null) {
-      element.playbackRate = speed.value
-      void element.play().catch(() => (playing.value = false))
-      return
-    }
-    element.pause()
-    stepTimer = setInterval(() => {
-      const from = source()
-      if (!from || element.seeking || wallMs.value === null || phase.value !== 'ready') return
-      const nextMs = wallMs.value + plan.stepMs
-      if (nextMs < Math.min(from.day.endMs, from.nowMs() - 3_000)) seek(nextMs)
-      else finish()
-    }, plan.intervalMs)
+  private readonly onFrame = (_: number, metadata: VideoFrameCallbackMetadata): void => {
+    const deltaS = metadata.mediaTime - this.lastMediaS
+    const regular = deltaS > 0.005 && deltaS < 0.5 && this.playing.value && this.speed.value <= 1
+    if (regular) this.frameS = this.frameS === null ? deltaS : Math.min(this.frameS, deltaS)
+    this.lastMediaS = metadata.mediaTime
+    const wall = wallOf(fragmentsOf(this.details), metadata.mediaTime)
+    if (wall !== null && this.phase.value === 'ready') this.wallMs.value = wall
+    this.video.value?.requestVideoFrameCallback(this.onFrame)
   }
 
-  function pause(): void {
-    playing.value = false
-    clearInterval(stepTimer)
-    video.value?.pause()
+  private readonly onEnded = (): void => {
+    const from = this.source()
+    const endMs = this.span?.endMs ?? 0
+    if (from && this.span && endMs < Math.min(from.day.endMs, from.nowMs() - LIVE_EDGE_MS)) void this.open(endMs)
+    else this.finish()
   }
 
-  function setSpeed(next: Speed): void {
-    speed.value = next
-    if (playing.value) play()
+  private finish(): void {
+    clearInterval(this.stepTimer)
+    this.phase.value = 'ended'
+    this.playing.value = false
   }
+}
 
-  function stepFrame(by: 1 | -1, cameraFps: number | null | undefined): void {
-    pause()
-    if (!video.value) return
-    // A hair past the edge, so that the picture meant is the one shown whatever the rounding.
-    video.value.currentTime = Math.max(0, lastMediaS + by * frameStepS(frameS, cameraFps) + 0.001)
-  }
-
-  function onFrame(_: number, metadata: VideoFrameCallbackMetadata): void {
-    const delta = metadata.mediaTime - lastMediaS
-    if (delta > 0.005 && delta < 0.5 && playing.value && speed.value <= 1) frameS = frameS === null ? delta : Math.min(frameS, delta)
-    lastMediaS = metadata.mediaTime
-    const wall = wallOf(fragmentsOf(details), metadata.mediaTime)
-    if (wall !== null && phase.value === 'ready') wallMs.value = wall
-    video.value?.requestVideoFrameCallback(onFrame)
-  }
-
-  function onEnded(): void {
-    const from = source()
-    if (!span || !from) return
-    const limit = Math.min(from.day.endMs, from.nowMs() - 5_000)
-    if (span.endMs < limit) {
-      void open(span.endMs)
-      return
-    }
-    finish()
-  }
-
-  function finish(): void {
-    clearInterval(stepTimer)
-    phase.value = 'ended'
-    playing.value = false
-  }
-
-  watch(
-    video,
-    (element) => {
-      element?.requestVideoFrameCallback(onFrame)
-      element?.addEventListener('ended', onEnded)
-    },
-    { immediate: true },
-  )
-  onBeforeUnmount(close)
-
-  return { phase, wallMs, playing, speed, failure, open, seek, play, pause, setSpeed, stepFrame, close }
+export function usePlayer(video: Ref<HTMLVideoElement | null>, source: () => PlayerSource | null): RecordingPlayer {
+  const player = new RecordingPlayer(video, source)
+  watch(video, (element) => element && player.adopt(element), { immediate: true })
+  onBeforeUnmount(() => player.close())
+  return player
 }

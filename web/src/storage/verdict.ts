@@ -9,7 +9,7 @@ const OVER_SLACK_DAYS = 1
 export function verdictOf(entry: CameraStorage): Verdict {
   const kept = entry.days_kept ?? 0
   const required = entry.required_days ?? 0
-  if (entry.bytes === 0 || !entry.oldest) return 'none'
+  if (!entry.oldest) return 'none'
   if (entry.is_short === true) return 'filling'
   if (required > 0 && kept > required + OVER_SLACK_DAYS) return 'over'
   if (kept + 0.05 < required) return 'young'

@@ -3,15 +3,11 @@ import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, triggerRef } from 'vue'
 import { cameras as cameraApi, orgs as orgApi } from '@/api/endpoints'
 import { EventFeed } from '@/api/events'
+import { newsOf, type Alarm } from '@/api/news'
 import type { ServerEvent } from '@/api/sse'
 import type { Camera, CameraStatus, Org } from '@/api/types'
 import { buildTree } from '@/tree/orgTree'
 
-export interface Alarm {
-  kind: string
-  cameraId: string | null
-  atMs: number
-}
 
 const MAX_ALARMS = 20
 
@@ -35,17 +31,15 @@ export const useDirectory = defineStore('directory', () => {
     loaded.value = true
   }
 
-  function applyStatus(cameraId: string, status: CameraStatus): void {
-    const camera = cameras.value.get(cameraId)
-    if (!camera) return
-    cameras.value.set(cameraId, { ...camera, status })
-    triggerRef(cameras)
-  }
-
   function put(camera: Camera): void {
     const known = cameras.value.get(camera.id)
     cameras.value.set(camera.id, { ...camera, status: camera.status ?? known?.status ?? null })
     triggerRef(cameras)
+  }
+
+  function applyStatus(cameraId: string, status: CameraStatus): void {
+    const camera = cameras.value.get(cameraId)
+    if (camera) put({ ...camera, status })
   }
 
   function forget(cameraId: string): void {
@@ -54,20 +48,11 @@ export const useDirectory = defineStore('directory', () => {
   }
 
   function onEvent(event: ServerEvent): void {
-    let data: Record<string, unknown>
-    try {
-      data = JSON.parse(event.data) as Record<string, unknown>
-    } catch {
-      return
-    }
-    const id = typeof data['id'] === 'string' ? data['id'] : typeof data['camera_id'] === 'string' ? data['camera_id'] : null
-    if (event.name === 'camera.status' && id !== null) applyStatus(id, data['status'] as CameraStatus)
-    if (event.name === 'recording.alarm') {
-      const kind = typeof data['kind'] === 'string' ? data['kind'] : 'alarm'
-      alarms.value = [{ kind, cameraId: id, atMs: Date.now() }, ...alarms.value].slice(0, MAX_ALARMS)
-    }
-    if (event.name === 'session.revoked') revoked.value += 1
-    if (event.name === 'resync') void load().catch(() => undefined)
+    const news = newsOf(event)
+    if (news?.kind === 'status') applyStatus(news.cameraId, news.status)
+    else if (news?.kind === 'alarm') alarms.value = [news.alarm, ...alarms.value].slice(0, MAX_ALARMS)
+    else if (news?.kind === 'revoked') revoked.value += 1
+    else if (news?.kind === 'resync') void load().catch(() => undefined)
   }
 
   /** States said while the stream was down are lost, so a new link reads the list again. */
@@ -94,8 +79,5 @@ export const useDirectory = defineStore('directory', () => {
     alarms.value = []
   }
 
-  return {
-    orgs, cameras, loaded, linked, alarms, revoked, orgById, tree, onlineCount,
-    load, put, forget, watchEvents, clear,
-  }
+  return { orgs, cameras, loaded, linked, alarms, revoked, orgById, tree, onlineCount, load, put, forget, watchEvents, clear }
 })

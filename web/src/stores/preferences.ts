@@ -13,13 +13,16 @@ interface Stored {
   locale: Locale
 }
 
-function read(): Stored {
-  let raw: Partial<Stored> = {}
+function parsed(text: string | null): Partial<Stored> {
   try {
-    raw = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Stored>
+    return (JSON.parse(text ?? '{}') ?? {}) as Partial<Stored>
   } catch {
-    raw = {}
+    return {}
   }
+}
+
+function read(): Stored {
+  const raw = parsed(localStorage.getItem(KEY))
   return {
     typeSize: raw.typeSize === 'large' || raw.typeSize === 'huge' ? raw.typeSize : 'normal',
     highContrast: raw.highContrast === true,

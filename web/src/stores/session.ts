@@ -51,5 +51,5 @@ export const useSession = defineStore('session', () => {
   /** Line of the watermark: who is looking. */
   const viewer = computed(() => (me.value ? `${me.value.display_name || me.value.username} ${me.value.username}` : ''))
 
-  return { me, viewer, can, login, restore, logout, leave }
+  return { me, viewer, can, adoptMe, login, restore, logout, leave }
 })

@@ -70,6 +70,15 @@ export function bytesOf(bytes: number): string {
   return `${value >= 100 || unit === 0 ? value.toFixed(0) : value.toFixed(1)} ${units[unit] ?? 'B'}`
 }
 
+const CODEC_NAMES: Record<string, string> = {
+  h264: 'H.264', h265: 'H.265', aac: 'AAC', pcma: 'G.711A', pcmu: 'G.711U', opus: 'Opus',
+}
+
+/** A codec as it is written on the box. */
+export function codecName(codec: string): string {
+  return CODEC_NAMES[codec.toLowerCase()] ?? codec.toUpperCase()
+}
+
 export function bitrateOf(bps: number): string {
   if (bps >= 1_000_000) return `${(bps / 1_000_000).toFixed(1)} Mbps`
   return `${Math.round(bps / 1000)} kbps`

@@ -27,6 +27,11 @@ export class ServerClock {
     return Number.isFinite(this.lowMs) && Number.isFinite(this.highMs) ? (this.lowMs + this.highMs) / 2 : 0
   }
 
+  /** How far `offsetMs` may be off. */
+  get errorMs(): number {
+    return Number.isFinite(this.lowMs) && Number.isFinite(this.highMs) ? (this.highMs - this.lowMs) / 2 : Infinity
+  }
+
   now(localMs: number = Date.now()): number {
     return localMs + this.offsetMs
   }
