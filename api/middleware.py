@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 BODY_LIMIT_BYTES = 1_000_000
 IMPORT_LIMIT_BYTES = 10_000_000
 QUERY_LIMIT_BYTES = 8_192
-_IMPORT_PATH = "/api/v1/cameras/import"
+_API_PREFIX = "/api/v1"
+_IMPORT_PATH = f"{_API_PREFIX}/cameras/import"
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
@@ -110,8 +111,10 @@ class _Exchange:
     @property
     def route(self) -> str:
         """Return the template of the route that was found, for figures and logs."""
-        route = self.scope.get("route")
-        return str(getattr(route, "path", "")) or ("-" if self.status == 404 else "static")
+        template = str(getattr(self.scope.get("route"), "path", ""))
+        if self.scope["path"].startswith(_API_PREFIX) and template and not template.startswith("/{"):
+            return _API_PREFIX + template
+        return template or "-"
 
     async def receive(self) -> Message:
         message = await self._receive()

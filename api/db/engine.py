@@ -6,6 +6,7 @@ refuses to hold a transaction over anything but SQL, which its callers keep to.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
@@ -30,6 +31,7 @@ BUSY_TIMEOUT_MS = 10_000
 POOL_SIZE = 10
 POOL_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 3.0
+CLOSE_TIMEOUT_S = 1.0
 
 
 def normal_url(text_url: str) -> URL:
@@ -96,8 +98,17 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection, and wait for the driver's threads: one still busy would speak to a closed loop."""
         await self.engine.dispose()
+        if self.is_sqlite:
+            await asyncio.to_thread(_join_driver_threads, CLOSE_TIMEOUT_S)
+
+
+def _join_driver_threads(timeout_s: float) -> None:
+    """Wait for the threads of aiosqlite, one per connection; a cancelled query may keep one for a moment."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            thread.join(timeout_s)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

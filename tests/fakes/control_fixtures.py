@@ -2,7 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,12 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    """A fresh database of this test's own."""
-    path = tmp_path / "hub.db"
-    shutil.copy(migrated_sqlite, path)
-    return f"sqlite:///{path}"
+def database_url(migrated_sqlite: Path, tmp_path: Path) -> Iterator[str]:
+    """A fresh database of this test's own, in memory where the system has such a folder: fsync is not under test."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else tmp_path) as folder:
+        path = Path(folder) / "hub.db"
+        shutil.copy(migrated_sqlite, path)
+        yield f"sqlite:///{path}"
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+from tests.fakes.control_fixtures import *  # noqa: F403
