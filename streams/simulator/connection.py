@@ -8,7 +8,8 @@ into datagrams. A client that does not read is skipped until the next key pictur
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol, cast
 
 from media.base.errors import RemoteProtocolError
@@ -17,6 +18,7 @@ from media.rtsp.server import Change, Delivery, ServerSession
 from media.rtsp.transport import Transport
 from streams.simulator.camera import CameraStream
 from streams.simulator.defects import DefectSet
+from streams.simulator.pacer import Pacer
 from streams.simulator.packets import FRAME_BYTES
 
 _BACKLOG_BYTES = 4 << 20
@@ -27,6 +29,11 @@ _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 class House(Protocol):
     """What a connection asks of the simulator it belongs to."""
+
+    @property
+    def pacer(self) -> Pacer:
+        """Return what sends packets later."""
+        ...
 
     def open_session(self, connection: "Connection") -> ServerSession:
         """Return the RTSP session of a new connection."""
@@ -128,22 +135,21 @@ class Connection(asyncio.Protocol):
         if delivery.transport is Transport.TCP and not pace_s:
             self._write(bytes(data) if delivery.rtp == 0 else _readdressed(data, starts, delivery.rtp))
             return True
-        ends = [*starts[1:], len(data)]
-        packets = [bytes(data[start + FRAME_BYTES : end]) for start, end in zip(starts, ends, strict=True)]
-        if not pace_s:
-            for packet in packets:
-                self._send_packet(delivery, packet)
-            return True
-        loop, gap_s = asyncio.get_running_loop(), pace_s / max(1, len(packets))
-        for number, packet in enumerate(packets):
-            loop.call_later(number * gap_s, self._send_packet, delivery, packet)
+        for packet, delay_s in _packets(data, starts, pace_s):
+            self._send_packet(delivery, packet, delay_s)
         return True
 
-    def _send_packet(self, delivery: Delivery, packet: bytes) -> None:
+    def _send_packet(self, delivery: Delivery, frame: bytes, delay_s: float) -> None:
+        """Send one interleaved frame, later or now, as it is or as a datagram."""
         if delivery.transport is Transport.TCP:
-            self._write(interleaved(delivery.rtp, packet))
+            send, data = self._write, frame if delivery.rtp == 0 else _readdressed(frame, (0,), delivery.rtp)
         else:
-            self._house.send_datagram(packet, self.host, delivery.rtp, is_rtcp=False)
+            send = partial(self._house.send_datagram, host=self.host, port=delivery.rtp, is_rtcp=False)
+            data = frame[FRAME_BYTES:]
+        if delay_s:
+            self._house.pacer.add(delay_s, send, data)
+        else:
+            send(data)
 
     def send_report(self, track: int, packet: bytes) -> None:
         """See `camera.Viewer`."""
@@ -200,7 +206,14 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _readdressed(data: bytearray, starts: Sequence[int], channel: int) -> bytes:
+def _packets(data: bytearray, starts: Sequence[int], pace_s: float) -> Iterator[tuple[bytes, float]]:
+    """Yield the interleaved frames of a burst with their delays, evenly over `pace_s`."""
+    gap_s = pace_s / max(1, len(starts))
+    for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(data)], strict=True)):
+        yield bytes(data[start:end]), number * gap_s
+
+
+def _readdressed(data: bytes | bytearray, starts: Sequence[int], channel: int) -> bytes:
     """Return the frames for another channel."""
     copy = bytearray(data)
     for start in starts:

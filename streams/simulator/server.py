@@ -32,6 +32,7 @@ from streams.simulator.clips import default_cache_dir, rendition
 from streams.simulator.connection import Connection
 from streams.simulator.defects import STALE_SESSION_S, DefectSet
 from streams.simulator.options import SimulatorOptions
+from streams.simulator.pacer import Pacer
 from streams.simulator.packets import PAYLOAD_TYPES, VIDEO_PAYLOAD_TYPE, PicturePackets
 from streams.simulator.rendition import RenditionSpec
 from streams.simulator.udp import PortPair, open_port_pair
@@ -69,7 +70,9 @@ class Simulator:
         self._streams: dict[StreamId, CameraStream] = {}
         self._connections: set[Connection] = set()
         self._leftovers: dict[StreamId, _Leftover] = {}
+        self._groups: dict[tuple[int, int], list[CameraStream]] = {}
         self._timers: dict[tuple[int, int], asyncio.TimerHandle] = {}
+        self._pacer: Pacer | None = None
         self._server: asyncio.Server | None = None
         self._udp: PortPair | None = None
         self._auth = self._make_auth()
@@ -90,6 +93,7 @@ class Simulator:
         for camera, names in self._options.defects.items():
             for number in [camera] if camera else range(1, self._options.cameras + 1):
                 self.set_defect(number, *names)
+        self._pacer = Pacer()
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(self._accept, self._options.host, self._options.port, backlog=512)
@@ -100,7 +104,9 @@ class Simulator:
                 self._server.close()
             raise HubError(ErrorKind.UNAVAILABLE, "the port is in use", code="port_in_use") from error
         self.port = int(self._server.sockets[0].getsockname()[1])
-        for group in {self._group_of(stream) for stream in self._streams.values()}:
+        for stream in self._streams.values():
+            self._groups.setdefault(self._group_of(stream), []).append(stream)
+        for group in self._groups:
             self._schedule(group)
         return self
 
@@ -111,6 +117,8 @@ class Simulator:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        if self._pacer is not None:
+            self._pacer.close()
         if self._server is not None:
             self._server.close()
         for connection in tuple(self._connections):
@@ -188,8 +196,8 @@ class Simulator:
     def _tick(self, group: tuple[int, int], frame: int) -> None:
         self._schedule_after(group, frame)
         now_ns = self._clock.mono_ns()
-        for stream in self._streams.values():
-            if stream.viewers and self._group_of(stream) == group:
+        for stream in self._groups[group]:
+            if stream.viewers:
                 stream.tick(frame, now_ns)
         if frame % group[0] == 0:
             self._drop_dead(now_ns)
@@ -252,6 +260,12 @@ class Simulator:
         return len(self._streams[camera, Quality(quality)].viewers)
 
     # Connections (the `House` protocol).
+
+    @property
+    def pacer(self) -> Pacer:
+        """Return what sends packets later."""
+        assert self._pacer is not None  # made before the first connection
+        return self._pacer
 
     def open_session(self, connection: Connection) -> ServerSession:
         """Return the RTSP session of a new connection."""
