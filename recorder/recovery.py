@@ -174,6 +174,8 @@ def _take_recovered(index: IndexWriter, row: SegmentRow, fragments: list[Fragmen
 def _take_closed(index: IndexWriter, row: SegmentRow, trailer: Trailer, file_bytes: int) -> None:
     """Note a file that has its trailer."""
     facts = trailer.facts
+    if facts.start_us != row.start_us:  # the start was refined after the header, or the last commit, told the gap's end
+        index.move_start(row.stream_id, row.id, row.start_us, facts.start_us)
     chunks = chunks_of(decode_fragments(trailer.index), LEAD_ID, round(CHUNK_S * facts.timescale))
     row = closed_row(row, facts, pack_chunks(chunks))
     index.put_segment(replace(row, file_bytes=file_bytes, seal=trailer.seal))
