@@ -44,7 +44,7 @@ class SegmentFile:
     def _write(self, data: bytes) -> None:
         """Write all of `data` or nothing. A full disk first shows as a short count, not as an error."""
         try:
-            written = os.write(self._fd, data)
+            written = os.pwrite(self._fd, data, self.size_bytes)  # a cut does not move the descriptor's own position
         except OSError:
             self._cut()
             raise

@@ -100,19 +100,23 @@ class StreamWriter:
         """Tell whether a segment is open."""
         return self._open is not None
 
-    def write(self, fragment: Fragment, now_mono_ns: int) -> None:
-        """Write one fragment; raises SegmentError. Fragments of a segment that failed before are ignored."""
+    def write(self, fragment: Fragment, now_mono_ns: int) -> bool:
+        """Write one fragment and tell whether it began a file, which is worth a commit at once; raises SegmentError.
+
+        Fragments of a segment that failed before are ignored.
+        """
         if fragment.opens is not None:
             self._finish("")
             self._begin(fragment, fragment.opens, now_mono_ns)
         if self._open is None:
-            return
+            return False
         try:
             self._append(self._open, fragment)
         except OSError as exc:
             reason = reason_of(exc)
             self.end(reason)
             raise SegmentError(reason, str(exc)) from exc
+        return fragment.opens is not None
 
     def end(self, reason: str) -> None:
         """End the run: close the segment, begin the gap. Nothing happens without a run."""

@@ -7,6 +7,7 @@ on this thread.
 """
 
 import json
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -41,6 +42,8 @@ RETRY_EVERY_NS = 10_000_000_000
 QUEUE_BYTES = 64 << 20
 """Half a minute of 64 cameras at 2 Mbit/s would need 480 MB; a disk that stands still longer than 4 s loses footage."""
 _TICK_S = 0.25
+_FULL_BYTES = 1 << 20
+"""Less room than the index may need for one commit."""
 
 OnEvent = Callable[[str, str, dict[str, Any]], None]
 StreamId = tuple[str, str]
@@ -281,7 +284,8 @@ class VolumeWriter:
             ticket.failed = self.stopped
             return
         try:
-            self._stream(plan).write(fragment, self._clock.mono_ns())
+            if self._stream(plan).write(fragment, self._clock.mono_ns()):
+                self._commit()
         except SegmentError as exc:
             ticket.failed = exc.reason
             self.stats.failed_writes += 1
@@ -326,12 +330,13 @@ class VolumeWriter:
         self.stopped = reason
         self._retry_ns = self._clock.mono_ns() + RETRY_EVERY_NS
         log.error("recording stopped on volume", volume=self.shared.volume.uuid, reason=reason.value, detail=detail)
+        self._alarm(reason, {"volume": self.shared.volume.uuid, "free_bytes": self._free_bytes})
         for stream in self._streams.values():
             stream.end(reason)
         self._commit()
-        kind = "disk_full" if reason is EndReason.DISK_FULL else "disk_error"
-        facts = {"volume": self.shared.volume.uuid, "free_bytes": self._free_bytes}
-        self._on_event(kind, "", facts)
+
+    def _alarm(self, reason: EndReason, facts: dict[str, Any]) -> None:
+        self._on_event("disk_full" if reason is EndReason.DISK_FULL else "disk_error", "", facts)
         self._on_event("recording_stopped", "", facts | {"reason": reason.value})
 
     def _resume(self) -> None:
@@ -366,15 +371,25 @@ class VolumeWriter:
 
     def _fail(self, exc: Exception) -> None:
         """A volume that cannot be used: leave its files as they are, drop what comes, try again later."""
-        reason = reason_of(exc) if isinstance(exc, OSError) else EndReason.DISK_ERROR
+        reason = self._reason(exc)
         if self.stopped is None or self._shared is not None:
             is_bug = not isinstance(exc, OSError | HubError)
             log.error("volume failed", root=self._options.root.name, error=str(exc), exc_info=exc if is_bug else None)
-            self._on_event("disk_error", "", {"error": str(exc)})
-            self._on_event("recording_stopped", "", {"reason": reason.value})
+        if self.stopped is None:
+            self._alarm(reason, {"error": str(exc)})
         self.stopped = reason
         self._retry_ns = self._clock.mono_ns() + RETRY_EVERY_NS
         self._let_go()
+
+    def _reason(self, exc: Exception) -> EndReason:
+        """SQLite on a full disk says only that it failed: look at the room."""
+        if isinstance(exc, OSError):
+            return reason_of(exc)
+        try:
+            free = os.statvfs(self._options.root)
+        except OSError:
+            return EndReason.DISK_ERROR
+        return EndReason.DISK_FULL if free.f_bavail * free.f_frsize < _FULL_BYTES else EndReason.DISK_ERROR
 
     def _let_go(self) -> None:
         for stream in self._streams.values():
