@@ -39,6 +39,7 @@ _STATUS_OF_CODE = {
     "unsupported_media_type": 415,
     "range_not_satisfiable": 416,
     "invalid_body": 422,
+    "outside_window": 416,
     "too_many_viewers": 503,
     "method_not_allowed": 405,
 }
@@ -81,6 +82,8 @@ def problem(
     if status in {429, 503}:
         wait_s = error.context.get("retry_after_s")
         headers["Retry-After"] = str(max(1, round(wait_s + 0.5))) if isinstance(wait_s, float) else str(RETRY_LATER_S)
+    if status == 416 and (size := error.context.get("content_range")):
+        headers["Content-Range"] = str(size)
     return JSONResponse(body, status, headers, media_type=PROBLEM)
 
 

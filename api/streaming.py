@@ -22,7 +22,7 @@ _KEPT_HEADERS = (
     "content-disposition",
 )  # fmt: skip
 _SENT_HEADERS = ("range", "if-range", "if-none-match", "if-modified-since")
-_PASSED = frozenset({200, 206, 304, 416})
+_PASSED = frozenset({200, 206, 304})
 STREAM_TIMEOUT = httpx.Timeout(30.0, connect=2.0)
 CHUNK_BYTES = 256 * 1024
 
@@ -81,7 +81,9 @@ async def pass_through(
         async with translated("replay"):
             await upstream.aread()
         await upstream.aclose()
-        raise error_of(upstream, "replay")
+        error = error_of(upstream, "replay")
+        error.context["content_range"] = upstream.headers.get("content-range")
+        raise error
     headers = {name: upstream.headers[name] for name in _KEPT_HEADERS if name in upstream.headers}
     return StreamingResponse(_pieces(upstream, streams, view_id), upstream.status_code, headers)
 

@@ -8,10 +8,11 @@ from api.auth.verbs import Verb
 from api.camera_import import HEADINGS
 from api.deps import Access, Scope, require
 from api.limits import PROBE
-from api.messages import locale_of
+from api.messages import locale_of, sentence
 from api.schemas.cameras import ImportReport, ProbeRequest
 from api.services import stills
 from api.services.imports import Importer
+from media.base.errors import ErrorKind
 
 router = APIRouter(prefix="/cameras", tags=["cameras"])
 
@@ -19,10 +20,14 @@ Maker = Annotated[Access, Depends(require(Verb.CAMERA_MANAGE, Scope.SOMEWHERE))]
 
 
 @router.post("/probe")
-async def probe_source(access: Maker, body: ProbeRequest) -> dict[str, Any]:
+async def probe_source(access: Maker, request: Request, body: ProbeRequest) -> dict[str, Any]:
     """Connect to a source once and tell what it is; a camera that does not answer is `ok: false` with a code."""
     await access.control.limiter.take(PROBE, access.me.user_id)
-    return await stills.probe(access.ctx, access.actor, body.source_url, body.camera_id)
+    found = await stills.probe(access.ctx, access.actor, body.source_url, body.camera_id)
+    if found.get("ok") is False:
+        locale = locale_of(request.headers.get("accept-language", ""))
+        found["message"] = sentence(str(found.get("code")), ErrorKind.UNAVAILABLE, locale)
+    return found
 
 
 @router.post("/import")

@@ -16,6 +16,7 @@ from api.schemas.replay import GrantCreate, GrantMade, GrantPage, grant_out
 from api.services import playback
 from api.services.playback import GrantRequest
 from api.streaming import STREAM_TIMEOUT, conditional_headers, pass_through
+from media.base.ids import Quality
 
 router = APIRouter(tags=["replay"])
 
@@ -24,6 +25,7 @@ Looker = Annotated[GrantAccess, Depends(with_grant(Verb.REPLAY_VIEW))]
 Taker = Annotated[GrantAccess, Depends(with_grant(Verb.REPLAY_DOWNLOAD))]
 Part = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 Moment = Annotated[AwareDatetime | None, Query()]
+Stream = Annotated[Quality, Query()]
 
 
 @router.post("/playback-grants", status_code=201)
@@ -80,12 +82,16 @@ async def _send(access: GrantAccess, request: Request, path: str, span: TimeRang
 
 
 @router.get("/cameras/{camera_id}/playback.m3u8", response_class=Response)
-async def playlist(access: Looker, request: Request, start: Moment = None, end: Moment = None) -> Response:
+async def playlist(
+    access: Looker, request: Request, start: Moment = None, end: Moment = None, stream: Stream = Quality.MAIN
+) -> Response:
     """Give an HLS playlist of the range for looking; its segments need the same grant."""
     span = _span(access, start, end)
     base = f"/api/v1/cameras/{quote(access.use.camera.id)}/segments"
-    appended = span.params() | ({"grant": access.token} if access.is_token_in_url else {})
-    return await _send(access, request, "/playback.m3u8", span, {"base": base, "query": urlencode(appended)})
+    appended = urlencode({"grant": access.token}) if access.is_token_in_url else ""
+    return await _send(
+        access, request, "/playback.m3u8", span, {"base": base, "query": appended, "stream": stream.value}
+    )
 
 
 @router.api_route("/cameras/{camera_id}/segments/{volume}/{segment}.mp4", methods=["GET"], response_class=Response)
@@ -97,12 +103,16 @@ async def segment(
 
 
 @router.get("/cameras/{camera_id}/playback.mp4", response_class=Response)
-async def download(access: Taker, request: Request, start: Moment = None, end: Moment = None) -> Response:
+async def download(
+    access: Taker, request: Request, start: Moment = None, end: Moment = None, stream: Stream = Quality.MAIN
+) -> Response:
     """Give the range as one MP4 with `ETag` and ranges, for those who may take footage away."""
-    return await _send(access, request, "/playback.mp4", _span(access, start, end), {})
+    return await _send(access, request, "/playback.mp4", _span(access, start, end), {"stream": stream.value})
 
 
 @router.head("/cameras/{camera_id}/playback.mp4", response_class=Response)
-async def download_head(access: Taker, request: Request, start: Moment = None, end: Moment = None) -> Response:
+async def download_head(
+    access: Taker, request: Request, start: Moment = None, end: Moment = None, stream: Stream = Quality.MAIN
+) -> Response:
     """Tell size and `ETag` of the MP4."""
-    return await _send(access, request, "/playback.mp4", _span(access, start, end), {})
+    return await _send(access, request, "/playback.mp4", _span(access, start, end), {"stream": stream.value})

@@ -1,5 +1,6 @@
 """What lies on the disks: spans and gaps, calendar, storage. Asked of the replay process, narrowed to one's rights."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from api.audit import Actor
@@ -8,17 +9,16 @@ from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.db import cameras
 from api.forward import ask_json
-from api.ranges import TimeRange
 
 
-async def recordings(ctx: ApiContext, actor: Actor, camera_id: str, span: TimeRange) -> Any:
+async def recordings(ctx: ApiContext, actor: Actor, params: Mapping[str, str]) -> Any:
     """Return the spans and gaps of a camera in the shape of CONTRACT."""
-    return await ask_json(ctx.replay, "replay", "/recordings", {"camera_id": camera_id, **span.params()}, actor)
+    return await ask_json(ctx.replay, "replay", "/recordings", params, actor)
 
 
-async def calendar(ctx: ApiContext, actor: Actor, camera_id: str, month: str) -> Any:
+async def calendar(ctx: ApiContext, actor: Actor, params: Mapping[str, str]) -> Any:
     """Return which days of a month have recordings."""
-    return await ask_json(ctx.replay, "replay", "/calendar", {"camera_id": camera_id, "month": month}, actor)
+    return await ask_json(ctx.replay, "replay", "/calendar", params, actor)
 
 
 async def storage(ctx: ApiContext, actor: Actor, principal: Principal) -> Any:

@@ -85,10 +85,13 @@ async def test_writers_at_the_same_moment_make_one_chain(db: Database) -> None:
 
 
 async def test_a_failed_change_leaves_no_row(db: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def half_a_change() -> None:
         async with db.write() as connection:
             await audit.append(connection, entry(1))
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await half_a_change()
     async with db.read() as connection:
         assert (await audit.page(connection, AuditFilter(), None, 10)).items == ()
 
