@@ -10,6 +10,7 @@ import { buildTree } from '@/tree/orgTree'
 
 
 const MAX_ALARMS = 20
+const RELOAD_AFTER_MS = 1_000
 
 export const useDirectory = defineStore('directory', () => {
   const orgs = shallowRef<Org[]>([])
@@ -20,9 +21,10 @@ export const useDirectory = defineStore('directory', () => {
   const revoked = ref(0)
   const orgById = computed(() => new Map(orgs.value.map((org) => [org.id, org])))
   const tree = computed(() => buildTree(orgs.value, [...cameras.value.values()]))
-  const onlineCount = computed(() => [...cameras.value.values()].filter((c) => c.status?.state === 'online').length)
+  const onlineCount = computed(() => tree.value.reduce((sum, node) => sum + node.online, 0))
   let feed: EventFeed | null = null
   let wasLinked = false
+  let reload: ReturnType<typeof setTimeout> | undefined
 
   async function load(): Promise<void> {
     const [orgList, cameraList] = await Promise.all([orgApi.list(), cameraApi.list()])
@@ -40,6 +42,8 @@ export const useDirectory = defineStore('directory', () => {
   function applyStatus(cameraId: string, status: CameraStatus): void {
     const camera = cameras.value.get(cameraId)
     if (camera) put({ ...camera, status })
+    // Somebody else has just added it: the list is read again, once for many.
+    else reload ??= setTimeout(() => void load().catch(() => undefined).finally(() => (reload = undefined)), RELOAD_AFTER_MS)
   }
 
   function forget(cameraId: string): void {
@@ -63,17 +67,14 @@ export const useDirectory = defineStore('directory', () => {
   }
 
   function watchEvents(): void {
-    feed?.stop()
-    feed = new EventFeed(onEvent, onLink)
+    feed ??= new EventFeed(onEvent, onLink)
     feed.start()
   }
 
   function clear(): void {
     feed?.stop()
     feed = null
-    wasLinked = false
-    linked.value = false
-    loaded.value = false
+    wasLinked = linked.value = loaded.value = false
     orgs.value = []
     cameras.value = new Map()
     alarms.value = []
