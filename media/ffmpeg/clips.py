@@ -73,9 +73,9 @@ def encode_aac(pcm: bytes, *, sample_rate_hz: int, rate_bps: int = 32_000) -> by
 def decode_luma(annexb: bytes, codec: Codec, width: int, height: int) -> list[bytes]:
     """Return the luma plane of every picture of an Annex B stream; for tests and self-checks."""
     source = ffmpeg.input("pipe:", format="h264" if codec is Codec.H264 else "hevc")
-    raw = _run(source.output("pipe:", format="rawvideo", pix_fmt="gray", fps_mode="passthrough"), (annexb,))
-    size = width * height
-    return [raw[at : at + size] for at in range(0, len(raw) - size + 1, size)]
+    raw = _run(source.output("pipe:", format="rawvideo", pix_fmt="yuv420p", fps_mode="passthrough"), (annexb,))
+    luma, picture = width * height, width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
+    return [raw[at : at + luma] for at in range(0, len(raw) - picture + 1, picture)]
 
 
 def _encode(source: Any, settings: ClipSettings, frames: Iterable[bytes]) -> list[bytes]:

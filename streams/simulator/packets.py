@@ -19,6 +19,8 @@ PAYLOAD_TYPES = {Codec.AAC: 97, Codec.PCMU: 0, Codec.PCMA: 8}
 FRAME_BYTES = 4
 """`$`, channel and size before each packet."""
 _MAX_PAYLOAD_BYTES = 1400
+_GOPS_APART = 4
+"""How far the scenes of neighbouring cameras are apart: no two of the first fifteen alike with 15 GOPs of 2 s."""
 _HEADER = struct.Struct(">BBHBBHII")
 _OPEN_FIELDS = struct.Struct(">HII")
 _OPEN_AT = FRAME_BYTES + 2
@@ -34,6 +36,9 @@ class Burst:
     def __add__(self, other: "Burst") -> "Burst":
         shift = len(self.data)
         return Burst(self.data + other.data, self.starts + tuple(shift + start for start in other.starts))
+
+
+_NOTHING = Burst(b"", ())
 
 
 def burst(payloads: Iterable[bytes], payload_type: int, *, has_marker: bool) -> Burst:
@@ -64,11 +69,12 @@ class PicturePackets:
     """The pictures of one rendition as bursts. Frame numbers count from 1970; times, GOPs and scene repeat."""
 
     def __init__(self, rendition: Rendition) -> None:
-        """Keep the rendition; bursts are made when asked for, the latest kept."""
+        """Keep the rendition; bursts are made when asked for, the latest of each scene shift kept."""
         self.rendition = rendition
         self.params = rendition.params
         self._packetizer = VideoPacketizer(rendition.spec.codec, _MAX_PAYLOAD_BYTES)
-        self._latest: tuple[int, Burst] = (-1, Burst(b"", ()))
+        self._gops = len(rendition.body) // rendition.spec.gop_frames
+        self._latest: dict[int, tuple[int, Burst]] = {}
         self._sets = self._burst(rendition.parameter_sets, is_last=False)
 
     def is_key(self, frame: int) -> bool:
@@ -77,17 +83,23 @@ class PicturePackets:
 
     def picture(self, camera: int, frame: int) -> Burst:
         """Return the packets of a picture."""
-        if self._latest[0] != frame:
-            self._latest = (frame, self._shared(frame))
-        shared = self._latest[1]
+        ahead = (camera - 1) * _GOPS_APART % self._gops
+        latest, shared = self._latest.get(ahead, (-1, _NOTHING))
+        if latest != frame:
+            shared = self._shared(frame, ahead)
+            self._latest[ahead] = (frame, shared)
         if not self.is_key(frame):
             return shared
         return self._sets + self._burst([self.rendition.keys[camera - 1]], is_last=False) + shared
 
-    def _shared(self, frame: int) -> Burst:
-        """Return the part of a picture that is the same for all cameras; all of it when it is no key picture."""
-        clip, index = self.rendition, frame % self.rendition.spec.gop_frames
-        nals = [clip.times[frame % len(clip.times)], clip.body[frame % len(clip.body)]]
+    def _shared(self, frame: int, ahead: int) -> Burst:
+        """Return the part of a picture that cameras share; all of it when it is no key picture.
+
+        The scene is shifted by `ahead` GOPs, so that neighbours on a wall do not move in step.
+        """
+        clip, gop = self.rendition, self.rendition.spec.gop_frames
+        index = frame % gop
+        nals = [clip.times[frame % len(clip.times)], clip.body[(frame + ahead * gop) % len(clip.body)]]
         return self._burst(nals if index == 0 else [clip.skips[index], *nals], is_last=True)
 
     def _burst(self, nals: Iterable[bytes], *, is_last: bool) -> Burst:

@@ -9,6 +9,7 @@ from media.base.errors import RemoteProtocolError
 from media.packet import Kind
 from media.sdp.session import parse
 from media.sdp.tracks import TrackOffer, describe, effective_base, resolve_control, session_control, tracks_of
+from tests.fuzz import rtsp_targets
 
 LINES = st.one_of(
     st.sampled_from(
@@ -97,3 +98,9 @@ def test_the_largest_description_is_read_in_no_time():
         except RemoteProtocolError:
             continue
         assert time.process_time() - started < 0.5, text[:40]
+
+
+@given(st.binary(max_size=300))
+def test_the_atheris_targets_take_anything(data):
+    for target in (rtsp_targets.stream, rtsp_targets.description, rtsp_targets.challenge):
+        target(data)
