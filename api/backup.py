@@ -26,7 +26,7 @@ from media.base.errors import ErrorKind, HubError
 MANIFEST = "manifest.json"
 FORMAT = 1
 MEMBER_LIMIT_BYTES = 8 << 30
-KEPT = ("secret.key", "installation", "demo.json", "tls/ca.key", "tls/ca.crt", "tls/server.key", "tls/server.crt")
+KEPT = ("secret.key", "demo.json", "tls/ca.key", "tls/ca.crt", "tls/server.key", "tls/server.crt")
 DATABASE = "xiangyun.db"
 
 

@@ -5,12 +5,12 @@ api (nothing new comes in), workers (recordings are closed), replay, valkey: wit
 """
 
 import asyncio
+import http.client
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 
-import httpx
 import setproctitle
 import structlog
 
@@ -135,11 +135,17 @@ def local_url(settings: Settings) -> str:
 
 async def wait_ready(url: str) -> None:
     """Return once `GET {url}/readyz` is 200; for ever patient, the supervisor's log tells what is wrong."""
-    async with httpx.AsyncClient(base_url=url, timeout=2.0, trust_env=False) as client:
-        while True:
-            try:
-                if (await client.get("/readyz")).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            await asyncio.sleep(READY_POLL_S)
+    while not await asyncio.to_thread(_is_ready, url):  # noqa: ASYNC110  # another process sets no event of ours
+        await asyncio.sleep(READY_POLL_S)
+
+
+def _is_ready(url: str) -> bool:
+    """Ask once. With the standard library: the supervisor carries no HTTP client for one question."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=2.0)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from api.processes.notebook import Notebook, Notes
-from api.processes.placement import NodeWatch, moves
+from api.processes.placement import Move, NodeWatch, moves
 from api.settings import Settings
 from api.state import CameraDesired, Lease, SlotInfo, State
 from api.state.cameras import CHANGED
@@ -169,16 +169,27 @@ class Slot:
             desired = await self._state.cameras()
             if desired is None:
                 return None
-            assigned = await self._state.assignments()
-            slots = await self._state.slots()
-            wanted = moves(desired, assigned, slots, self._nodes.gone(slots, self._clock.mono_ns()))
-            for move in wanted:
-                await self._state.assign_camera(move.camera_id, move.slot, instead_of=move.instead_of)
-            if wanted:
-                assigned = await self._state.assignments()
+            assigned = await self._place(desired)
         except HubError:
             return None
         return {key: camera for key, camera in desired.items() if assigned.get(key) == self.name}
+
+    async def _place(self, desired: Mapping[str, CameraDesired]) -> dict[str, str]:
+        """See that every camera has a slot, and return who is where.
+
+        When Redis has forgotten the register or the assignment, what runs here stays here.
+        """
+        slots = await self._state.slots()
+        if self.name not in slots:
+            await self._register()
+            slots = await self._state.slots()
+        assigned = await self._state.assignments()
+        kept = [Move(key, "", self.name) for key in self.cameras if key in desired and key not in assigned]
+        others = [key for key in desired if key in assigned or key not in self.cameras]
+        wanted = kept + moves(others, assigned, slots, self._nodes.gone(slots, self._clock.mono_ns()))
+        for move in wanted:
+            await self._state.assign_camera(move.camera_id, move.slot, instead_of=move.instead_of)
+        return await self._state.assignments() if wanted else assigned
 
     async def _note(self) -> None:
         try:

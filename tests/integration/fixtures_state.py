@@ -1,10 +1,11 @@
 """A real Valkey or Redis on a unix socket in a temporary directory, for the tests of the shared state."""
 
+import asyncio
 import contextlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,13 @@ import pytest
 from api.processes.valkey import server_argv, server_binary
 
 KINDS = ["valkey", pytest.param("redis", marks=pytest.mark.foreign)]
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+    """Wait for what another process or a store does, which sets no event of ours; TimeoutError when it does not."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 class StateServer:

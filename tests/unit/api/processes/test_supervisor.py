@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from api.processes.child import ChildSpec
 from api.processes.supervisor import Supervisor
 from media.base.clock import SystemClock
 from media.base.tasks import Owner
+from tests.integration.fixtures_state import until
 
 SLEEPER = "import time; time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
@@ -42,12 +43,6 @@ def spec(name: str, code: str, *arguments: str, **more) -> ChildSpec:
     return ChildSpec(
         name=name, argv=[sys.executable, "-S", "-c", code, *arguments], environment=dict(os.environ), **more
     )
-
-
-async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  # the world outside sets no event
-            await asyncio.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:

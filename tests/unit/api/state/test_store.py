@@ -1,7 +1,7 @@
 """The shared state against real servers: the Valkey we ship and the Redis of the distribution."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing
 
 import pytest
@@ -11,6 +11,7 @@ from api.state.cameras import CHANGED, STATUS_CHANNEL
 from api.state.messages import CONNECTED
 from api.state.slots import place
 from media.base.errors import ErrorKind, HubError
+from media.base.tasks import Owner
 from tests.integration.fixtures_state import KINDS, StateServer, state_server
 
 
@@ -188,6 +189,43 @@ class TestMessages:
             await state.put_statuses({"a": {"state": "online"}, "b": {"state": "offline"}}, ["b"])
             said = await anext(messages)
             assert said.data == {"id": "b", "status": {"state": "offline"}}
+
+
+class TestCancellation:
+    @pytest.mark.parametrize("delay_s", [0, 0.0005, 0.001, 0.002, 0.01, 0.2])
+    async def test_a_cancelled_listener_ends_wherever_it_is(self, state: State, delay_s: float) -> None:
+        async def listen() -> None:
+            async for _ in state.listen(CHANGED):
+                pass
+
+        await self.cancelled(listen(), delay_s)
+
+    @pytest.mark.parametrize("delay_s", [0, 0.0002, 0.0005])
+    async def test_a_cancelled_call_is_cancelled(self, state: State, delay_s: float) -> None:
+        async def call() -> None:
+            while True:
+                await state.status("a")
+
+        await self.cancelled(call(), delay_s)
+
+    async def cancelled(self, work: Coroutine[object, object, None], delay_s: float) -> None:
+        async with Owner("test") as owner:
+            task = owner.start(work, "work")
+            await asyncio.sleep(delay_s)
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=3)
+            assert done, "the cancellation was lost"
+
+    async def test_a_clean_up_during_cancellation_is_carried_out(self, state: State) -> None:
+        async def work() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await state.put_statuses({"a": {"state": "offline"}})
+                await state.put_statuses({"b": {"state": "offline"}})
+
+        await self.cancelled(work(), 0.01)
+        assert set(await state.statuses()) == {"a", "b"}
 
 
 class TestOutage:
