@@ -172,7 +172,9 @@ def test_what_a_server_describes_is_read_back_the_same():
         TrackOffer(params=codec_params([SPS, PPS]), payload_type=96, control="track0"),
         TrackOffer(params=aac_params(build_audio_specific_config(16_000, 1)), payload_type=97, control="track1"),
         TrackOffer(params=g711_params(Codec.PCMA), payload_type=8, control="track2"),
-        TrackOffer(params=CodecParams(codec=Codec.OPUS, clock_rate_hz=48_000, channels=2), payload_type=99, control="o"),
+        TrackOffer(
+            params=CodecParams(codec=Codec.OPUS, clock_rate_hz=48_000, channels=2), payload_type=99, control="o"
+        ),
     ]
     tracks = tracks_of(parse(describe(offers, session_id=7)), BASE)
     assert [t.params.codec for t in tracks] == [o.params.codec for o in offers]
