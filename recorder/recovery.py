@@ -17,8 +17,14 @@ import structlog
 from media.base.clock import utc_of_us
 from media.base.errors import HubError, RemoteProtocolError
 from media.container.fmp4 import init_moov
-from media.container.hls import CHUNK_S, chunks_of, pack_chunks
-from media.container.samples import FragmentIndex, decode_fragments
+from media.container.hls import CHUNK_S, chunks_of, chunks_of_columns, pack_chunks
+from media.container.samples import (
+    FragmentIndex,
+    columns,
+    decode_columns,
+    decode_fragments,
+    encode_columns,
+)
 from media.packet import EndReason
 from recorder.format import NO_SEAL, SegmentFacts, SegmentHeader, Trailer, seal_of, trailer_box
 from recorder.index.rows import SegmentRow, SegmentState, StreamRow
@@ -176,7 +182,7 @@ def _take_closed(index: IndexWriter, row: SegmentRow, trailer: Trailer, file_byt
     facts = trailer.facts
     if facts.start_us != row.start_us:  # the start was refined after the header, or the last commit, told the gap's end
         index.move_start(row.stream_id, row.id, row.start_us, facts.start_us)
-    chunks = chunks_of(decode_fragments(trailer.index), LEAD_ID, round(CHUNK_S * facts.timescale))
+    chunks = chunks_of_columns(decode_columns(trailer.index), LEAD_ID, round(CHUNK_S * facts.timescale))
     row = closed_row(row, facts, pack_chunks(chunks))
     index.put_segment(replace(row, file_bytes=file_bytes, seal=trailer.seal))
     index.drop_fragments(row.id)
@@ -333,7 +339,7 @@ class Sealer:
                 digest.update(os.pread(reader.fd, min(_HASH_STEP_BYTES, row.body_bytes - offset), offset))
                 yield
             facts = self._facts(row, stream, digest.hexdigest())
-            index = self._index.fragments(row.id)
+            index = encode_columns(columns(self._index.fragments(row.id)))
             trailer = trailer_box(facts, index)
             os.ftruncate(reader.fd, row.body_bytes)
             if os.pwrite(reader.fd, trailer, row.body_bytes) != len(trailer):

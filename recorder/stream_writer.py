@@ -20,6 +20,7 @@ from media.container.fmp4 import (
     track_config,
 )
 from media.container.hls import CHUNK_S, ChunkBuilder, pack_chunks
+from media.container.samples import columns, encode_columns
 from media.packet import CodecParams, EndReason
 from recorder.format import NO_SEAL, SegmentFacts, SegmentHeader, StoredGap, StoredTrack, header_box
 from recorder.index.rows import SegmentRow, SegmentState, StreamRow
@@ -246,7 +247,7 @@ class StreamWriter:
         if not open_.entries:
             self._discard(open_)
             return
-        index = b"".join(open_.entries)
+        index = encode_columns(columns(b"".join(open_.entries)))
         media_us = open_.ticks * 1_000_000 // open_.row.timescale
         facts = SegmentFacts(
             start_us=open_.placement.start_us,

@@ -4,16 +4,18 @@
 stretch of a segment file that begins with a key frame and lasts at least `CHUNK_S`; players fetch it by byte range.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from media.base.clock import rfc3339
 from media.base.errors import RemoteProtocolError
-from media.container.samples import FragmentIndex, Keys
+from media.container.samples import FragmentIndex, Keys, SegmentColumns
 
 CHUNK_S = 6.0
 """Long enough that the packed table of a camera-month stays below 2 MB, short enough to fetch on a slow link."""
-MAX_CHUNKS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,19 @@ class ChunkBuilder:
     def add(self, fragment: FragmentIndex, lead_id: int) -> None:
         """Take the next fragment."""
         run = fragment.run(lead_id)
-        if self._size_bytes and self._ticks >= self._chunk_ticks and run is not None and run.keys is not Keys.NONE:
+        ticks = run.duration if run is not None else 0
+        is_key = run is not None and run.keys is not Keys.NONE
+        self.put(fragment.offset, fragment.size_bytes, ticks, is_key=is_key)
+
+    def put(self, offset: int, size_bytes: int, ticks: int, *, is_key: bool) -> None:
+        """Take the next fragment by its place, its lead track's duration, and whether it begins with a key frame."""
+        if self._size_bytes and self._ticks >= self._chunk_ticks and is_key:
             self._done.append(Chunk(self._offset, self._size_bytes, self._ticks))
             self._size_bytes = self._ticks = 0
         if not self._size_bytes:
-            self._offset = fragment.offset
-        self._size_bytes += fragment.size_bytes
-        self._ticks += run.duration if run is not None else 0
+            self._offset = offset
+        self._size_bytes += size_bytes
+        self._ticks += ticks
 
     def chunks(self) -> list[Chunk]:
         """Return the chunks so far; the last may still grow."""
@@ -64,15 +72,35 @@ def chunks_of(fragments: Iterable[FragmentIndex], lead_id: int, chunk_ticks: int
     return builder.chunks()
 
 
+def chunks_of_columns(found: SegmentColumns, lead_id: int, chunk_ticks: int) -> list[Chunk]:
+    """Return the chunks of a segment from its arrays; the same as `chunks_of` finds in its fragments."""
+    lead = found.tracks.get(lead_id)
+    builder = ChunkBuilder(chunk_ticks)
+    if lead is not None and len(lead.chunk_counts) == len(found.fragment_offsets):
+        ends = np.cumsum(lead.chunk_counts)
+        total = np.concatenate(([0], np.cumsum(lead.durations)))
+        firsts = ends - lead.chunk_counts
+        ticks = (total[ends] - total[firsts]).tolist()
+        keys = lead.is_key[np.minimum(firsts, max(0, len(lead.is_key) - 1))].tolist()
+        bounds = zip(found.fragment_offsets.tolist(), found.fragment_ends.tolist(), strict=True)
+        for (start, end), length, is_key in zip(bounds, ticks, keys, strict=True):
+            builder.put(start, end - start, length, is_key=is_key)
+    return builder.chunks()
+
+
 def pack_chunks(chunks: Sequence[Chunk]) -> bytes:
-    """Return the table: per chunk the change of its duration (zigzag) and its size, as LEB128. About 4 bytes each."""
+    """Return the table: runs of equally long chunks (count, change of duration as zigzag, sizes), all LEB128.
+
+    About 3 bytes per chunk: nearly all last the same, for a camera's key frames come regularly.
+    """
     out = bytearray()
     before = 0
-    for chunk in chunks:
-        change = chunk.ticks - before
-        _put(out, change << 1 if change >= 0 else (-change << 1) - 1)
-        _put(out, chunk.size_bytes)
-        before = chunk.ticks
+    for ticks, run in itertools.groupby(chunks, key=lambda chunk: chunk.ticks):
+        sizes = [chunk.size_bytes for chunk in run]
+        change = ticks - before
+        before = ticks
+        for number in (len(sizes), change << 1 if change >= 0 else (-change << 1) - 1, *sizes):
+            _put(out, number)
     return bytes(out)
 
 
@@ -81,11 +109,13 @@ def unpack_chunks(data: bytes, offset: int) -> list[Chunk]:
     found: list[Chunk] = []
     at = ticks = 0
     while at < len(data):
+        count, at = _take(data, at)
         zigzag, at = _take(data, at)
-        size_bytes, at = _take(data, at)
         ticks += -(zigzag + 1 >> 1) if zigzag & 1 else zigzag >> 1
-        found.append(Chunk(offset, size_bytes, ticks))
-        offset += size_bytes
+        for _ in range(count):
+            size_bytes, at = _take(data, at)
+            found.append(Chunk(offset, size_bytes, ticks))
+            offset += size_bytes
     return found
 
 

@@ -1,14 +1,15 @@
 """The sample index: which samples lie where in a segment, in the form that is written down.
 
-A `FragmentIndex` describes one `moof`+`mdat` pair. The same bytes of it go into the index's rows of an open segment
-and, joined, into the trailer of a closed one; `columns` turns them into arrays for building a virtual MP4. Pure.
-Media times count the track's timescale on the 64-bit timeline of the run.
+A `FragmentIndex` describes one `moof`+`mdat` pair; its bytes go into the index's rows of an open segment. `columns`
+joins a segment's fragments into arrays, whose bytes are the trailer of a closed segment: an hour (150 000 samples) is
+read back in a millisecond. Pure. Media times count the track's timescale on the 64-bit timeline of the run.
 """
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,10 @@ from media.base.errors import RemoteProtocolError
 
 _FRAGMENT = struct.Struct("<QIHB")  # offset, size, header bytes, runs
 _RUN = struct.Struct("<BBBIq")  # track, keys, has composition offsets, samples, base dts
+_COLUMNS = struct.Struct("<4sIB")  # magic, fragments, tracks
+_TRACK = struct.Struct("<BBII")  # track, has composition offsets, chunks, samples
+_MAGIC = b"XYI1"
+Ints = npt.NDArray[np.int64]
 MAX_FRAGMENT_SAMPLES = 100_000
 """A second of 8 kHz PCM sample by sample would be 8000; anything above this is not ours."""
 
@@ -129,6 +134,7 @@ class TrackColumns:
     is_key: npt.NDArray[np.bool_]
     chunk_offsets: npt.NDArray[np.int64]
     chunk_counts: npt.NDArray[np.int64]
+    chunk_bases: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +147,7 @@ class SegmentColumns:
 
 
 def columns(data: bytes) -> SegmentColumns:
-    """Return the arrays of the fragments encoded in `data`; RemoteProtocolError `bad_index` when damaged.
-
-    Walks headers only; the per-sample numbers are taken as array views, so an hour (90 000 samples) takes
-    milliseconds.
-    """
+    """Return the arrays of the fragments encoded in `data`; RemoteProtocolError `bad_index` when damaged."""
     starts: list[int] = []
     ends: list[int] = []
     gathered: dict[int, _Gather] = {}
@@ -207,22 +209,94 @@ class _Gather:
     def columns(self) -> TrackColumns:
         """Join what was taken."""
         counts = np.array(self.counts, np.int64)
-        firsts = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64)
-        durations = np.concatenate(self.durations).astype(np.int64)
-        total = len(durations)
-        before = np.concatenate(([0], np.cumsum(durations)[:-1])).astype(np.int64)
-        chunk_of = np.repeat(np.arange(len(counts)), counts)
-        dts = np.array(self.base, np.int64)[chunk_of] + before - before[np.minimum(firsts, max(total - 1, 0))][chunk_of]
-        modes = np.array(self.keys, np.int64)[chunk_of]
-        is_first = np.zeros(total, np.bool_)
+        firsts = np.cumsum(counts) - counts
+        modes = np.repeat(np.array(self.keys, np.int64), counts)
+        is_first = np.zeros(int(counts.sum()), np.bool_)
         is_first[firsts[counts > 0]] = True
         is_key = (modes == Keys.ALL) | ((modes == Keys.FIRST) & is_first)
+        durations = np.concatenate(self.durations).astype(np.int64)
+        bases = np.array(self.base, np.int64)
         return TrackColumns(
             np.concatenate(self.sizes),
-            dts,
+            _dts(bases, counts, durations),
             durations,
             np.concatenate(self.offsets),
             is_key,
             np.array(self.positions, np.int64),
             counts,
+            bases,
         )
+
+
+def _dts(bases: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], durations: npt.NDArray[np.int64]) -> Ints:
+    """Return decoding times: each chunk begins at its base, within it durations add up."""
+    before = np.concatenate(([0], np.cumsum(durations)))
+    firsts = np.cumsum(counts) - counts
+    found: Ints = np.repeat(bases - before[firsts], counts) + before[:-1]
+    return found
+
+
+def encode_columns(found: SegmentColumns) -> bytes:
+    """Return the arrays as one piece of bytes; `decode_columns` reads it back."""
+    sizes = found.fragment_ends - found.fragment_offsets
+    parts = [_COLUMNS.pack(_MAGIC, len(sizes), len(found.tracks))]
+    parts += [found.fragment_offsets.astype("<u8").tobytes(), sizes.astype("<u4").tobytes()]
+    for track_id, track in found.tracks.items():
+        has_offsets = bool(track.offsets.any())
+        parts.append(_TRACK.pack(track_id, has_offsets, len(track.chunk_counts), len(track.sizes)))
+        parts += [
+            track.chunk_offsets.astype("<u8").tobytes(),
+            track.chunk_bases.astype("<i8").tobytes(),
+            track.chunk_counts.astype("<u4").tobytes(),
+            track.sizes.astype("<u4").tobytes(),
+            track.durations.astype("<u4").tobytes(),
+            np.packbits(track.is_key).tobytes(),
+        ]
+        if has_offsets:
+            parts.append(track.offsets.astype("<i4").tobytes())
+    return b"".join(parts)
+
+
+def decode_columns(data: bytes) -> SegmentColumns:
+    """Return the arrays encoded in `data`; RemoteProtocolError `bad_index` when damaged."""
+    if data[:4] != _MAGIC:
+        raise RemoteProtocolError("not a sample index", code="bad_index")
+    try:
+        _, fragments, track_count = _COLUMNS.unpack_from(data)
+        cursor = _Cursor(data, _COLUMNS.size)
+        starts = cursor.take("<u8", fragments).astype(np.int64)
+        ends = starts + cursor.take("<u4", fragments)
+        tracks: dict[int, TrackColumns] = {}
+        for _ in range(track_count):
+            track_id, has_offsets, chunks, samples = _TRACK.unpack_from(data, cursor.at)
+            cursor.at += _TRACK.size
+            tracks[track_id] = _decode_track(cursor, chunks, samples, has_offsets=bool(has_offsets))
+    except (struct.error, ValueError) as exc:
+        raise RemoteProtocolError("sample index is damaged", code="bad_index") from exc
+    return SegmentColumns(starts, ends, tracks)
+
+
+class _Cursor:
+    """Takes arrays from bytes, one after the other; ValueError when there are too few."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data = data
+        self.at = at
+
+    def take(self, kind: str, count: int) -> npt.NDArray[Any]:
+        found = np.frombuffer(self._data, kind, count, self.at) if count else np.zeros(0, kind)
+        self.at += found.nbytes
+        return found
+
+
+def _decode_track(cursor: _Cursor, chunks: int, samples: int, *, has_offsets: bool) -> TrackColumns:
+    positions = cursor.take("<u8", chunks).astype(np.int64)
+    bases = cursor.take("<i8", chunks).astype(np.int64)
+    counts = cursor.take("<u4", chunks).astype(np.int64)
+    if int(counts.sum()) != samples:
+        raise ValueError(samples)
+    sizes = cursor.take("<u4", samples)
+    durations = cursor.take("<u4", samples).astype(np.int64)
+    keys = np.unpackbits(cursor.take("u1", (samples + 7) // 8))[:samples].astype(np.bool_)
+    offsets = cursor.take("<i4", samples) if has_offsets else np.zeros(samples, np.int32)
+    return TrackColumns(sizes, _dts(bases, counts, durations), durations, offsets, keys, positions, counts, bases)

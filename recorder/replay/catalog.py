@@ -13,7 +13,7 @@ from pathlib import Path
 
 from media.base.errors import HubError
 from media.container.hls import CHUNK_S, Chunk, chunks_of, pack_chunks, unpack_chunks
-from media.container.samples import SegmentColumns, columns, decode_fragments
+from media.container.samples import SegmentColumns, columns, decode_columns, decode_fragments
 from recorder.index.migrate import INDEX_NAME
 from recorder.index.queries import IndexQueries
 from recorder.index.rows import ConfigRow, GapRow, SegmentRow, SegmentState, StreamRow
@@ -47,7 +47,7 @@ class Located:
         """Return the sample index: one read of the trailer, none for an open segment. RemoteProtocolError."""
         if self.index is not None:
             return columns(self.index)
-        return columns(read_trailer_at(fd, self.row.body_bytes, self.row.file_bytes).index)
+        return decode_columns(read_trailer_at(fd, self.row.body_bytes, self.row.file_bytes).index)
 
 
 class _Shelf:
@@ -134,7 +134,7 @@ class Catalog:
             with shelf.reading() as opened:
                 if opened is not None and (stream := opened[1].stream(camera_id, quality)) is not None:
                     rows = opened[1].extents(stream.id, start_us, end_us)
-                    found += [Extent(start, start + wall, size) for start, wall, size in rows if wall]
+                    found += joined(rows)
                     found += _open_extents(opened[1], stream.id)
         found.sort(key=lambda extent: extent.start_us)
         return found
@@ -167,6 +167,27 @@ class Catalog:
                     volume, index = opened
                     found.append((volume, [(stream, index.bounds(stream.id)) for stream in index.streams()]))
         return found
+
+
+def joined(rows: Sequence[tuple[int, int, int]]) -> list[Extent]:
+    """Return (start, duration, bytes) rows as extents, joining those that touch.
+
+    The first and the last stay apart: a range may cut them, and their bytes are shared out by time.
+    """
+    rows = [row for row in rows if row[1]]
+    if len(rows) < 3:
+        return [Extent(start, start + wall, size) for start, wall, size in rows]
+    found = [Extent(rows[0][0], rows[0][0] + rows[0][1], rows[0][2])]
+    begin, wall, total = rows[1]
+    end = begin + wall
+    for start, wall, size in rows[2:-1]:
+        if start != end:
+            found.append(Extent(begin, end, total))
+            begin, total = start, 0
+        end = start + wall
+        total += size
+    last = rows[-1]
+    return [*found, Extent(begin, end, total), Extent(last[0], last[0] + last[1], last[2])]
 
 
 def _open_extents(index: IndexQueries, stream_id: int) -> list[Extent]:

@@ -13,7 +13,7 @@ from media.container.boxes import box, children, find, read_header
 from media.container.fmp4 import file_type, fragment_header, fragment_index, init_moov, track_config
 from media.container.hls import unpack_chunks
 from media.container.parse import parse_fragment, parse_moov
-from media.container.samples import columns, decode_fragments
+from media.container.samples import columns, decode_columns, decode_fragments, encode_columns
 from recorder.format import (
     SegmentFacts,
     SegmentHeader,
@@ -95,9 +95,18 @@ def test_a_mutated_init_segment_is_read_or_refused(found):
 def test_a_mutated_sample_index_is_read_or_refused(data, run):
     header = fragment_header(1, (run,))
     found = data.draw(mutated(fragment_index(header, (run,), 100).encode()))
-    for parse in (decode_fragments, columns):
+    for parse in (decode_fragments, columns, decode_columns):
         with contextlib.suppress(RemoteProtocolError):
             parse(found)
+
+
+@settings(max_examples=150, deadline=1000)
+@given(st.data(), runs(1))
+def test_mutated_columns_are_read_or_refused(data, run):
+    header = fragment_header(1, (run,))
+    whole = encode_columns(columns(fragment_index(header, (run,), 100).encode()))
+    with contextlib.suppress(RemoteProtocolError):
+        decode_columns(data.draw(mutated(whole)))
 
 
 @settings(max_examples=150, deadline=1000)
@@ -110,7 +119,7 @@ def test_a_mutated_trailer_is_read_or_refused(found):
 
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_read_or_refused(data):
-    for parse in (decode_fragments, columns, parse_trailer, parse_header):
+    for parse in (decode_fragments, columns, decode_columns, parse_trailer, parse_header):
         with contextlib.suppress(RemoteProtocolError):
             parse(data)
     with contextlib.suppress(RemoteProtocolError):

@@ -1,11 +1,12 @@
 import asyncio
 import hashlib
+import itertools
 import os
 from pathlib import Path
 
 from media.base.clock import SimulatedClock
 from media.base.ids import CameraId
-from media.container.samples import decode_fragments
+from media.container.samples import decode_columns
 from media.packet import EndReason
 from recorder.format import NO_SEAL
 from recorder.policy import Mode, RecordingPolicy
@@ -22,14 +23,14 @@ def stored_samples(path: Path, track_id: int) -> list[bytes]:
     try:
         trailer = read_trailer(fd)
         assert trailer is not None
+        track = decode_columns(trailer.index).tracks[track_id]
         found = []
-        for fragment in decode_fragments(trailer.index):
-            at = fragment.offset + fragment.header_bytes
-            for run in fragment.runs:
-                for size in run.sizes:
-                    if run.track_id == track_id:
-                        found.append(os.pread(fd, size, at))
-                    at += size
+        sizes = iter(track.sizes.tolist())
+        for offset, count in zip(track.chunk_offsets.tolist(), track.chunk_counts.tolist(), strict=True):
+            at = offset
+            for size in itertools.islice(sizes, count):
+                found.append(os.pread(fd, size, at))
+                at += size
         return found
     finally:
         os.close(fd)

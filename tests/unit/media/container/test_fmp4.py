@@ -1,9 +1,12 @@
+from dataclasses import fields
+
 from hypothesis import given
 
 from media.container.boxes import find, read_header
 from media.container.fmp4 import file_type, fragment_header, fragment_index, init_moov, track_config
+from media.container.hls import chunks_of, chunks_of_columns
 from media.container.parse import parse_fragment, parse_moov
-from media.container.samples import columns, decode_fragments
+from media.container.samples import columns, decode_columns, decode_fragments, encode_columns
 from tests.unit.media.container.strategies import fragments
 from tests.unit.recorder import footage
 
@@ -49,6 +52,20 @@ def test_columns_place_every_sample(runs):
         assert int(track.dts[0]) == run.base_dts
         assert int(track.dts[-1]) == run.base_dts + sum(run.durations[:-1])
         position += sum(run.sizes)
+
+
+@given(fragments)
+def test_columns_encode_and_decode_equal_and_give_the_same_chunks(track_runs):
+    header = fragment_header(1, track_runs)
+    index = fragment_index(header, track_runs, 100)
+    items = [index, fragment_index(header, track_runs, index.end)]
+    found = columns(b"".join(item.encode() for item in items))
+    again = decode_columns(encode_columns(found))
+    assert again.tracks.keys() == found.tracks.keys()
+    for track_id, track in found.tracks.items():
+        for field in fields(track):
+            assert getattr(again.tracks[track_id], field.name).tolist() == getattr(track, field.name).tolist()
+    assert chunks_of_columns(again, 1, 90_000) == chunks_of(items, 1, 90_000)
 
 
 def test_an_init_segment_reads_back_its_tracks():
