@@ -52,10 +52,11 @@ class UnixWorkers:
         return self._link(info)
 
     async def any(self) -> WorkerLink:
-        """Return some manned worker."""
+        """Return the first manned worker; HubError UNAVAILABLE while there is none."""
         await self._look()
-        for info in sorted(self._known.values(), key=lambda info: (not info.is_manned, info.number)):
-            return self._link(info)
+        for info in sorted(self._known.values(), key=lambda info: info.number):
+            if info.is_manned:
+                return self._link(info)
         raise HubError(ErrorKind.UNAVAILABLE, "no worker is up", code="worker_unavailable")
 
     async def of_slot(self, slot: str) -> WorkerLink:

@@ -21,7 +21,7 @@ class Limit:
     burst: int
 
 
-ACCOUNT = Limit("account", 100.0, 600)
+ACCOUNT = Limit("account", 80.0, 400)
 """A wall of 16 tiles opens in 16 requests at once; a script at full speed is stopped within seconds."""
 ADDRESS = Limit("address", 400.0, 2000)
 ANONYMOUS = Limit("anonymous", 50.0, 300)

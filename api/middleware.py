@@ -25,6 +25,7 @@ IMPORT_LIMIT_BYTES = 10_000_000
 QUERY_LIMIT_BYTES = 8_192
 _API_PREFIX = "/api/v1"
 _IMPORT_PATH = f"{_API_PREFIX}/cameras/import"
+_ASKED_BY_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
@@ -83,7 +84,8 @@ class RequestScope:
         if code:
             self._metrics.problems.labels(code).inc()
         client = scope.get("client")
-        log.info(
+        say = log.debug if scope["path"] in _ASKED_BY_MACHINES and exchange.status < 400 else log.info
+        say(
             "request",
             method=scope["method"], path=printable(scope["path"]), status=exchange.status, ms=round(took_s * 1000, 1),
             user=state.get("user"), address=client[0] if client else "local", size_bytes=exchange.sent_bytes,

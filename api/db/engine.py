@@ -8,7 +8,7 @@ refuses to hold a transaction over anything but SQL, which its callers keep to.
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import event, text
@@ -31,6 +31,9 @@ BUSY_TIMEOUT_MS = 10_000
 POOL_SIZE = 10
 POOL_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 3.0
+ACQUIRE_TIMEOUT_S = 5.0
+"""A pooled connection is pinged before use: to a server that stands still this would last as long as a command."""
+COMMAND_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
 
 
@@ -55,7 +58,8 @@ class Database:
         self.is_sqlite = self.url.drivername.startswith("sqlite")
         options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": 5, "pool_timeout": POOL_TIMEOUT_S}
         if not self.is_sqlite:
-            options |= {"pool_pre_ping": True, "connect_args": {"timeout": CONNECT_TIMEOUT_S, "command_timeout": 15}}
+            limits = {"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S}
+            options |= {"pool_pre_ping": True, "connect_args": limits}
         self.engine = create_async_engine(self.url, **options)
         self._writer = asyncio.Lock() if self.is_sqlite else None
         if self.is_sqlite:
@@ -65,16 +69,23 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection for reading one consistent picture."""
-        async with self._translated(), self.engine.connect() as connection:
+        async with self._translated(), self._connection() as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection whose changes are committed together at the end, or not at all."""
-        async with self._translated(), self._writer or nullcontext(), self.engine.connect() as plain:
+        async with self._translated(), self._writer or nullcontext(), self._connection() as plain:
             connection = await plain.execution_options(is_write=True)
             async with connection.begin():
                 yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+                connection = await stack.enter_async_context(self.engine.connect())
+            yield connection
 
     @asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:
