@@ -12,8 +12,6 @@ import {
   ElOption,
   ElSelect,
   ElSwitch,
-  ElTable,
-  ElTableColumn,
   ElTreeSelect,
 } from 'element-plus'
 import type { App } from 'vue'
@@ -33,8 +31,6 @@ import 'element-plus/es/components/notification/style/css'
 import 'element-plus/es/components/option/style/css'
 import 'element-plus/es/components/select/style/css'
 import 'element-plus/es/components/switch/style/css'
-import 'element-plus/es/components/table/style/css'
-import 'element-plus/es/components/table-column/style/css'
 import 'element-plus/es/components/tree-select/style/css'
 
 const USED = {
@@ -50,8 +46,6 @@ const USED = {
   ElOption,
   ElSelect,
   ElSwitch,
-  ElTable,
-  ElTableColumn,
   ElTreeSelect,
 }
 

@@ -53,7 +53,7 @@ const en: Messages = {
     disconnected: 'connection lost', silent: 'connected, but no video arrives', protocol_error: 'protocol error', unsupported: 'codec not supported',
     timestamp_jump: 'camera clock jumped', shutdown: 'system shut down', crash: 'restart after a crash', disk_full: 'disk full', disk_error: 'disk failure',
     overload: 'system overloaded', planned: 'outside the schedule', timeout: 'no answer', network_not_allowed: 'network not allowed', bad_url: 'bad address',
-    not_a_camera: 'not a video stream', no_recording: 'not recorded', not_recorded: 'not recorded', starting: 'starting up', retention: 'expired and deleted', expired: 'expired and deleted', off: 'recording off', missing: 'not recorded', unknown: 'unknown cause',
+    not_a_camera: 'not a video stream', no_recording: 'not recorded', not_recorded: 'not recorded', starting: 'starting up', key_frame: 'waiting for a key frame', retention: 'expired and deleted', expired: 'expired and deleted', off: 'recording off', missing: 'not recorded', unknown: 'unknown cause',
     other: '{code}',
   },
   recording: {

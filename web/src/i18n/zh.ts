@@ -52,7 +52,7 @@ const zh = {
     disconnected: '连接中断', silent: '已连接但没有画面数据', protocol_error: '设备协议错误', unsupported: '编码不支持',
     timestamp_jump: '设备时间跳变', shutdown: '系统停机', crash: '程序异常重启', disk_full: '磁盘已满', disk_error: '磁盘故障',
     overload: '系统过载', planned: '计划外', timeout: '设备无应答', network_not_allowed: '网段不允许', bad_url: '地址错误',
-    not_a_camera: '不是视频流', no_recording: '无录像', not_recorded: '未录像', starting: '正在启动', retention: '已到期删除', expired: '已到期删除', off: '未启用录像', missing: '无录像', unknown: '原因不明',
+    not_a_camera: '不是视频流', no_recording: '无录像', not_recorded: '未录像', starting: '正在启动', key_frame: '等待关键帧', retention: '已到期删除', expired: '已到期删除', off: '未启用录像', missing: '无录像', unknown: '原因不明',
     other: '{code}',
   },
   recording: {
