@@ -141,8 +141,10 @@ class IndexQueries:
         return [_segment(row[0]) for row in rows if row]
 
     def segments_in_state(self, state: SegmentState) -> list[SegmentRow]:
-        """Return the open or the recovered segments."""
-        rows = self._rows(SELECT_SEGMENT + "where state = ? order by id", (int(state),))
+        """Return the open or the recovered segments; never the closed ones."""
+        rows = self._rows(
+            SELECT_SEGMENT + "indexed by segment_unfinished where state <> 1 and state = ? order by id", (int(state),)
+        )
         return [_segment(row) for row in rows]
 
     def all_segments(self, stream_id: int) -> list[SegmentRow]:

@@ -69,6 +69,9 @@ create table segment (
 -- Answers every question about time from the index alone: 90 days of a camera are some 200 contiguous pages.
 create index segment_by_time on segment (stream_id, start_us, wall_us, file_bytes);
 
+-- Finds the few that are not closed without reading the many that are; queries must say "state <> 1" to be served.
+create index segment_unfinished on segment (stream_id, state) where state <> 1;
+
 -- The fragments of open segments, so that replay reaches up to the last second. Dropped when the segment is closed.
 create table open_fragment (
   segment_id integer not null references segment (id),
