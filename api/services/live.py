@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 MAX_STREAMS = 64
 """Streams one person may watch at once: four walls of sixteen tiles."""
 SDP = "application/sdp"
+STOP_TIMEOUT_S = 2.0
+"""Short of the five seconds in which a withdrawn right must bite, so that one stuck worker does not use them up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ async def stop(ctx: ApiContext, session: LiveSessionRow, reason: str) -> None:
         return
     link = await ctx.workers.of_slot(session.slot)
     async with translated("worker"):
-        response = await link.client.delete(f"/whep/sessions/{session.id}")
+        response = await link.client.delete(f"/whep/sessions/{session.id}", timeout=STOP_TIMEOUT_S)
     if response.status_code not in {200, 204, 404}:
         raise error_of(response, "worker")
     await note_end(ctx, session.id, reason)

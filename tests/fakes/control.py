@@ -247,7 +247,7 @@ async def control_plane(url: str, **options: Any) -> AsyncIterator[Plane]:
     db, passwords = Database(url), Passwords(QUICK)
     replay_client = httpx.AsyncClient(transport=httpx.ASGITransport(replay.app()), base_url="http://replay")
     ctx = ApiContext(
-        options=ControlOptions(sweep_every_s=0.05, **options), db=db, state=state, cipher=Cipher("a secret for tests"),
+        options=ControlOptions(sweep_every_s=0.2, **options), db=db, state=state, cipher=Cipher("a secret for tests"),
         signer=TokenSigner(b"k" * 32), passwords=passwords, networks=SourceNetworks.parse(), clock=clock,
         workers=workers, replay=replay_client,
     )  # fmt: skip
