@@ -52,8 +52,11 @@ _HASH_STEP_BYTES = 4 << 20
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def recover(volume: Volume, index: IndexWriter) -> int:
-    """Bring index and files of `volume` together after whatever happened; return the number of segments touched."""
+def recover(volume: Volume, index: IndexWriter, reason: str = CRASH) -> int:
+    """Bring index and files of `volume` together after whatever happened; return the number of segments touched.
+
+    `reason` is why runs that nobody ended have ended: a crash, or what the disk did to the writer that is still here.
+    """
     was_clean = index.meta("clean") == "1"
     streams = {stream.id: stream for stream in index.streams()}
     touched = 0
@@ -63,7 +66,7 @@ def recover(volume: Volume, index: IndexWriter) -> int:
     if not was_clean:
         touched += sum(adopt(volume, index, path) is not None for path in _unknown(volume, index))
     for stream in index.streams():
-        _end_runs(index, stream)
+        _end_runs(index, stream, reason)
     finish_deletions(volume, index)
     index.set_meta("volume_uuid", volume.uuid)
     index.set_meta("boot_id", _boot_id())
@@ -78,14 +81,14 @@ def _boot_id() -> str:
         return ""
 
 
-def _end_runs(index: IndexWriter, stream: StreamRow) -> None:
-    """A run that nobody ended was ended by a crash; where footage stops a gap begins."""
+def _end_runs(index: IndexWriter, stream: StreamRow, reason: str) -> None:
+    """A run that nobody ended has ended for `reason`; where footage stops a gap begins."""
     for run_id, _, _, _, end_reason in index.runs(stream.id):
         if not end_reason:
-            index.end_run(run_id, CRASH)
+            index.end_run(run_id, reason)
     bounds = index.bounds(stream.id)
     if bounds is not None:
-        index.open_gap(stream.id, bounds[1], CRASH)
+        index.open_gap(stream.id, bounds[1], reason)
 
 
 def _recover_open(volume: Volume, index: IndexWriter, stream: StreamRow, row: SegmentRow) -> None:

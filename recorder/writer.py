@@ -97,11 +97,12 @@ class WriterStats:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One piece of queued work; `future`, when there is one, hears of its end."""
+    """One piece of queued work; `future`, when there is one, hears of its end, `ticket` of its refusal."""
 
     run: Callable[[], None]
     size_bytes: int = 0
     future: "Future[Any] | None" = None
+    ticket: Ticket | None = None
 
 
 class VolumeWriter:
@@ -119,6 +120,7 @@ class VolumeWriter:
         self.stopped: EndReason | None = None
         self.stats = WriterStats()
         self._streams: dict[StreamId, StreamWriter] = {}
+        self._tickets: dict[StreamId, Ticket] = {}
         self._committed_ns = self._space_ns = self._retained_ns = self._retry_ns = 0
         self._free_bytes = 0
         self._shared: Shared | None = None
@@ -150,10 +152,10 @@ class VolumeWriter:
         queued = self.queued_bytes
         return queued == 0 or queued + size_bytes <= QUEUE_BYTES
 
-    def submit(self, run: Callable[[], None], size_bytes: int = 0) -> None:
+    def submit(self, run: Callable[[], None], size_bytes: int = 0, ticket: Ticket | None = None) -> None:
         """Let the thread `run` something; it counts as `size_bytes` until done."""
         self._submitted_bytes += size_bytes
-        self._queue.put(_Work(run, size_bytes))
+        self._queue.put(_Work(run, size_bytes, ticket=ticket))
 
     def call(self, work: Callable[[], Any]) -> "Future[Any]":
         """Let the thread do `work`, commit, and hand its result or exception to the returned future.
@@ -176,7 +178,7 @@ class VolumeWriter:
 
     def write(self, plan: StreamPlan, fragment: Fragment, ticket: Ticket) -> None:
         """Queue one fragment."""
-        self.submit(lambda: self._write(plan, fragment, ticket), fragment.size_bytes)
+        self.submit(lambda: self._write(plan, fragment, ticket), fragment.size_bytes, ticket)
 
     def end(self, plan: StreamPlan, reason: str) -> None:
         """Queue the end of a stream's run."""
@@ -235,7 +237,7 @@ class VolumeWriter:
         index = IndexWriter(volume.path(INDEX_NAME))
         shared = Shared(volume, index, self._options.node, self._options.epoch)
         try:
-            recovered = recover(volume, index)
+            recovered = recover(volume, index, (self.stopped or EndReason.CRASH).value)
             index.commit()
         except BaseException:
             index.rollback()
@@ -245,8 +247,7 @@ class VolumeWriter:
         self._sealer = Sealer(volume, index)
         self._keeper = Keeper(volume, index)
         if self.stopped is not None:
-            self.stopped = None
-            self._on_event("recording_resumed", "", {"volume": volume.uuid})
+            self._check_space()
         log.info("volume open", volume=volume.uuid, recovered=recovered)
 
     def _turn(self) -> None:
@@ -283,6 +284,7 @@ class VolumeWriter:
         if self.stopped is not None:
             ticket.failed = self.stopped
             return
+        self._tickets[plan.key] = ticket
         try:
             if self._stream(plan).write(fragment, self._clock.mono_ns()):
                 self._commit()
@@ -320,8 +322,13 @@ class VolumeWriter:
             self._free_bytes = self.shared.volume.space().free_bytes
         if self.stopped is None and self._free_bytes < limits.stop_bytes:
             self._stop(EndReason.DISK_FULL, "free space reached the reserve")
-        elif self.stopped is not None and self._free_bytes >= limits.floor_bytes:
+        elif self.stopped is not None and self._free_bytes >= self._resume_bytes():
             self._resume()
+
+    def _resume_bytes(self) -> int:
+        """A full disk must get room for a while; one that failed may have lived below its floor before."""
+        limits = self._limits()
+        return limits.floor_bytes if self.stopped is EndReason.DISK_FULL else limits.stop_bytes
 
     def _stop(self, reason: EndReason, detail: str) -> None:
         """End every segment in good order and refuse new ones; say so."""
@@ -331,6 +338,7 @@ class VolumeWriter:
         self._retry_ns = self._clock.mono_ns() + RETRY_EVERY_NS
         log.error("recording stopped on volume", volume=self.shared.volume.uuid, reason=reason.value, detail=detail)
         self._alarm(reason, {"volume": self.shared.volume.uuid, "free_bytes": self._free_bytes})
+        self._fail_tickets(reason)
         for stream in self._streams.values():
             stream.end(reason)
         self._commit()
@@ -391,7 +399,14 @@ class VolumeWriter:
             return EndReason.DISK_ERROR
         return EndReason.DISK_FULL if free.f_bavail * free.f_frsize < _FULL_BYTES else EndReason.DISK_ERROR
 
+    def _fail_tickets(self, reason: EndReason) -> None:
+        """Tell every feeder that its segment has ended: its next one waits for a key frame and for room."""
+        for ticket in self._tickets.values():
+            ticket.failed = reason
+        self._tickets.clear()
+
     def _let_go(self) -> None:
+        self._fail_tickets(self.stopped or EndReason.DISK_ERROR)
         for stream in self._streams.values():
             stream.abandon()
         self._streams.clear()
@@ -410,6 +425,8 @@ class VolumeWriter:
         except queue.Empty:
             return
         self._done_bytes += work.size_bytes
+        if work.ticket is not None:
+            work.ticket.failed = self.stopped or EndReason.DISK_ERROR
         if work.future is not None:
             work.future.set_exception(HubError(ErrorKind.UNAVAILABLE, "volume is away", code="volume_unavailable"))
 
