@@ -47,7 +47,7 @@ class Cameras:
             self._ready.set()
             await self._done.wait()
 
-    def __enter__(self) -> "Cameras":
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(90), "the simulator did not come up"
         return self
@@ -222,7 +222,7 @@ class LiveViewer:
     def _run(self) -> None:
         try:
             asyncio.run(self._watch())
-        except BaseException as error:  # noqa: BLE001  # told to the test
+        except BaseException as error:  # told to the test
             self._failed = error
 
     async def _watch(self) -> None:

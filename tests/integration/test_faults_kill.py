@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
@@ -33,7 +32,6 @@ from tests.integration.fixtures_faults import (
     is_recording,
     now_us,
     seconds_until,
-    worker_states,
 )
 
 pytestmark = pytest.mark.slow
@@ -87,7 +85,7 @@ def went_on(house: House, since_us: int) -> bool:
 
 def test_api_killed(house: House) -> None:
     killed_s, killed_us = kill(house, "api")
-    heal_s = seconds_until(lambda: house.hub._is_ready(), "api is back", HEAL_S, killed_s)
+    heal_s = seconds_until(house.hub._is_ready, "api is back", HEAL_S, killed_s)
     assert house.hub.get("/cameras/gate/status")["state"] == "online"
     wait_for("recording went on", lambda: went_on(house, killed_us - 2_000_000), 5)
     seen = house.viewer.frames
