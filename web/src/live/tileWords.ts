@@ -21,7 +21,7 @@ export interface TileWords {
   traceId: string | null
 }
 
-const FROZEN_WORDS_AFTER_MS = 4_000
+const FROZEN_WORDS_AFTER_MS = 2_500
 
 function words(tone: Tone, key: string, more: Partial<TileWords> = {}): TileWords {
   return { tone, key, reason: null, sinceMs: null, retryAtMs: null, detail: null, traceId: null, ...more }

@@ -12,9 +12,10 @@ import { audioPathOf, iceServersOf, type AudioPath } from './whepSdp'
 
 const GATHER_LIMIT_MS = 1_500
 const FIRST_PICTURE_LIMIT_MS = 12_000
-const STATS_EVERY_MS = 2_000
-/** A connected session whose picture stands still this long is made anew. */
-const FROZEN_LIMIT_MS = 12_000
+const POLL_EVERY_MS = 500
+const STATS_EVERY_MS = 1_000
+/** A session whose picture stands still this long is made anew, so that a restarted worker is felt less than 10 s. */
+const FROZEN_LIMIT_MS = 5_000
 
 export type WhepState =
   | { kind: 'idle' }
@@ -124,7 +125,7 @@ export class WhepClient {
     this.playing = false
     this.previous = null
     clearInterval(this.statsTimer)
-    this.statsTimer = setInterval(() => void this.measure(peer), STATS_EVERY_MS / 4)
+    this.statsTimer = setInterval(() => void this.measure(peer), POLL_EVERY_MS)
   }
 
   private async measure(peer: RTCPeerConnection): Promise<void> {
