@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._drip = bytearray()
         self._drip_timer: asyncio.TimerHandle | None = None
+        self._paced_until_s = 0.0
         self._defects = DefectSet()
         self.session = house.open_session(self)
 
@@ -135,21 +136,29 @@ class Connection(asyncio.Protocol):
         if delivery.transport is Transport.TCP and not pace_s:
             self._write(bytes(data) if delivery.rtp == 0 else _readdressed(data, starts, delivery.rtp))
             return True
-        for packet, delay_s in _packets(data, starts, pace_s):
-            self._send_packet(delivery, packet, delay_s)
+        if not pace_s:
+            for packet in _packets(data, starts):
+                self._send_packet(delivery, packet, None)
+            return True
+        # A picture that is late must not overtake the end of the one before.
+        at_s = max(self._house.pacer.now_s(), self._paced_until_s)
+        for packet in _packets(data, starts):
+            self._send_packet(delivery, packet, at_s)
+            self._paced_until_s = at_s
+            at_s += pace_s / len(starts)
         return True
 
-    def _send_packet(self, delivery: Delivery, frame: bytes, delay_s: float) -> None:
-        """Send one interleaved frame, later or now, as it is or as a datagram."""
+    def _send_packet(self, delivery: Delivery, frame: bytes, at_s: float | None) -> None:
+        """Send one interleaved frame, now or at `at_s`, as it is or as a datagram."""
         if delivery.transport is Transport.TCP:
             send, data = self._write, frame if delivery.rtp == 0 else _readdressed(frame, (0,), delivery.rtp)
         else:
             send = partial(self._house.send_datagram, host=self.host, port=delivery.rtp, is_rtcp=False)
             data = frame[FRAME_BYTES:]
-        if delay_s:
-            self._house.pacer.add(delay_s, send, data)
-        else:
+        if at_s is None:
             send(data)
+        else:
+            self._house.pacer.add(at_s, send, data)
 
     def send_report(self, track: int, packet: bytes) -> None:
         """See `camera.Viewer`."""
@@ -206,11 +215,10 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _packets(data: bytearray, starts: Sequence[int], pace_s: float) -> Iterator[tuple[bytes, float]]:
-    """Yield the interleaved frames of a burst with their delays, evenly over `pace_s`."""
-    gap_s = pace_s / max(1, len(starts))
-    for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(data)], strict=True)):
-        yield bytes(data[start:end]), number * gap_s
+def _packets(data: bytearray, starts: Sequence[int]) -> Iterator[bytes]:
+    """Yield the interleaved frames of a burst."""
+    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+        yield bytes(data[start:end])
 
 
 def _readdressed(data: bytes | bytearray, starts: Sequence[int], channel: int) -> bytes:

@@ -21,12 +21,15 @@ class Pacer:
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, delay_s: float, send: Callable[[bytes], None], data: bytes) -> None:
-        """Call `send(data)` in about `delay_s` seconds; calls keep their order when their delays do not fall."""
-        now = self._loop.time()
-        slot = int((now + delay_s) * _SLOTS_PER_S)
+    def now_s(self) -> float:
+        """Return the loop's time, in which `at_s` counts."""
+        return self._loop.time()
+
+    def add(self, at_s: float, send: Callable[[bytes], None], data: bytes) -> None:
+        """Call `send(data)` at about `at_s`; calls keep their order when their times do not fall."""
+        slot = int(at_s * _SLOTS_PER_S)
         if self._timer is None:
-            self._next = int(now * _SLOTS_PER_S)
+            self._next = int(self._loop.time() * _SLOTS_PER_S)
             self._timer = self._loop.call_later(1 / _SLOTS_PER_S, self._run)
         self._slots.setdefault(max(slot, self._next), []).append((send, data))
 

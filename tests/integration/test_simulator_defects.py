@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import itertools
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -111,6 +113,17 @@ async def test_a_defect_of_one_camera_leaves_its_neighbour_alone(simulator):
     async with connected(simulator, 2) as client:
         await client.play()
         await client.packets(20)
+
+
+async def test_paced_packets_keep_their_order_when_the_simulator_is_late():
+    options = SimulatorOptions.small(is_paced=True, rate_bps=3_000_000, fps=25)
+    async with Simulator(options) as simulator, connected(simulator) as client:
+        await client.play()
+        for _ in range(12):
+            await client.packets(15)
+            time.sleep(0.07)  # noqa: ASYNC251  # nearly two pictures late at once
+        numbers = [int.from_bytes(frame.payload[2:4], "big") for frame in client.frames if frame.channel == 0]
+    assert [(after - before) & 0xFFFF for before, after in itertools.pairwise(numbers)] == [1] * (len(numbers) - 1)
 
 
 async def test_a_pulled_cable_resets_the_connection(simulator):
