@@ -95,6 +95,7 @@ class AudioTranscoder:
         self._child: Process | None = None
         self._is_started = False
         self.dropped = 0
+        self.delivered = 0
         self.restarts = 0
 
     @property
@@ -172,6 +173,7 @@ class AudioTranscoder:
                 data = await child.stdout.readexactly(size)
                 track = self._tracks.get(number)
                 if track is not None:
+                    self.delivered += 1
                     track.deliver(timestamp, data)
         except asyncio.IncompleteReadError:
             return

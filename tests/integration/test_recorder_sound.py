@@ -30,6 +30,14 @@ def g711_units(codec: Codec, seconds: int) -> list[AccessUnit]:
     return units
 
 
+async def caught_up(recorder: Recorder, fed_ns: int) -> None:
+    """Wait until the child, however busy the machine, is less than half a second behind what it was fed."""
+    due = fed_ns * 8 // 1_000_000 // 1024 - 4
+    async with asyncio.timeout(30):
+        while recorder.transcoder.delivered < due:  # noqa: ASYNC110  # the other end is a process
+            await asyncio.sleep(0.005)
+
+
 async def record(root: Path, codec: Codec, kill_at: int = -1) -> Recorder:
     recorder = Recorder([root], SimulatedClock(footage.WALL_US), "node", 1, lambda *_: None)
     reader = recorder.reader(CameraId("gate"), Quality.MAIN, RecordingPolicy())
@@ -42,8 +50,12 @@ async def record(root: Path, codec: Codec, kill_at: int = -1) -> Recorder:
         reader.on_unit(unit)
         if number == kill_at and recorder.transcoder.pid is not None:
             os.kill(recorder.transcoder.pid, signal.SIGKILL)
-        if number % 25 == 0:
-            await asyncio.sleep(0.02)
+        if number % 50 == 0 and kill_at < 0:
+            await caught_up(recorder, unit.received_mono_ns)
+    if kill_at >= 0:
+        async with asyncio.timeout(10):
+            while not recorder.transcoder.restarts:  # noqa: ASYNC110  # the other end is a process
+                await asyncio.sleep(0.01)
     reader.on_end(EndReason.DISCONNECTED)
     await recorder.flush()
     return recorder
