@@ -42,6 +42,7 @@ OF_CODE = {
     "bad_file": Sentence(
         "文件无法读取,请使用 CSV 或 XLSX 模板。", "The file cannot be read; use the CSV or XLSX template."
     ),
+    "bad_request": Sentence("这不是有效的 HTTP 请求。", "This is not an HTTP request."),
     "bad_sdp": Sentence("媒体协商内容有误。", "The SDP offer is not usable."),
     "bad_url": Sentence(
         "视频地址不正确,应形如 rtsp://用户:密码@主机:端口/路径;密码中的特殊字符需转义。",
@@ -60,6 +61,7 @@ OF_CODE = {
     "grant_invalid": Sentence(
         "调阅授权无效或已过期,请重新登记事由。", "The playback grant is not valid any more; state the reason again."
     ),
+    "head_too_large": Sentence("请求头太大。", "The request line and headers are too large."),
     "invalid_body": Sentence("提交的内容有误。", "The submitted content is not valid."),
     "invalid_cursor": Sentence("翻页标记无效。", "The cursor is not valid."),
     "invalid_id": Sentence(
@@ -102,6 +104,7 @@ OF_CODE = {
         "这段录像中途更换了编码,请按片段分别下载。",
         "The codec changes within the range; download the spans one by one.",
     ),
+    "request_timeout": Sentence("请求内容没有按时传完。", "The request did not arrive in time."),
     "timeout": Sentence("摄像机没有在规定时间内回应。", "The camera did not answer in time."),
     "too_large": Sentence("文件太大,请缩短时间。", "The file would be too large; ask for less."),
     "too_long": Sentence("一次最多下载两小时,请分段。", "At most two hours at once; ask for the spans one by one."),

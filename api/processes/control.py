@@ -27,6 +27,7 @@ from api.crypto import Cipher, derive_key
 from api.db.engine import Database
 from api.db.migrate import upgrade
 from api.forward import UnixWorkers
+from api.processes.http_protocol import GuardedProtocol
 from api.processes.private_app import QuietServer
 from api.processes.start import start_process
 from api.settings import Settings
@@ -42,6 +43,8 @@ GRACEFUL_S = 2
 """Event streams never end by themselves; downloads are asked for again."""
 
 RENEW_EVERY_S = 86_400.0
+TLS_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2: forward secrecy and authenticated encryption, which every browser since 2015 has."""
 
 
 @asynccontextmanager
@@ -142,7 +145,7 @@ def server_config(app: FastAPI, settings: Settings, port: int) -> uvicorn.Config
         timeout_keep_alive=65,
         proxy_headers=True,
         forwarded_allow_ips="127.0.0.1,::1",
-        h11_max_incomplete_event_size=64 << 10,
+        http=GuardedProtocol,
     )
 
 
@@ -176,6 +179,7 @@ async def _secure_server(app: FastAPI, settings: Settings, certificates: Certifi
     config.lifespan = "off"
     config.ssl_certfile = certificates.files.certificate
     config.ssl_keyfile = certificates.files.key
+    config.ssl_ciphers = TLS_CIPHERS
     config.load()
     assert config.ssl is not None  # a certificate was given
     config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
