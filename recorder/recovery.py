@@ -29,8 +29,9 @@ from media.packet import EndReason
 from recorder.format import NO_SEAL, SegmentFacts, SegmentHeader, Trailer, seal_of, trailer_box
 from recorder.index.rows import SegmentRow, SegmentState, StreamRow
 from recorder.index.writer import IndexWriter
-from recorder.segmenter import LEAD_ID
+from recorder.segmenter import FRAGMENT_BYTES, LEAD_ID
 from recorder.store import (
+    MAX_INIT_BYTES,
     Front,
     fragments_from,
     is_intact,
@@ -49,6 +50,7 @@ CRASH = EndReason.CRASH.value
 SUSPECT_FRAGMENTS = 32
 """Files are made durable every 10 s and fragments last a second: older ones survived even a power cut."""
 _HASH_STEP_BYTES = 4 << 20
+_FAR_US = 1 << 62
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -60,11 +62,13 @@ def recover(volume: Volume, index: IndexWriter, reason: str = CRASH) -> int:
     was_clean = index.meta("clean") == "1"
     streams = {stream.id: stream for stream in index.streams()}
     touched = 0
-    for row in index.segments_in_state(SegmentState.OPEN):
-        _recover_open(volume, index, streams[row.stream_id], row)
-        touched += 1
+    for state in (SegmentState.OPEN, SegmentState.RECOVERED):  # a power cut may take a recovered file's tail, too
+        for row in index.segments_in_state(state):
+            _recover_open(volume, index, streams[row.stream_id], row)
+            touched += 1
     if not was_clean:
-        touched += sum(adopt(volume, index, path) is not None for path in _unknown(volume, index))
+        for path in _unknown(volume, index):
+            touched += adopt(volume, index, path) is not None or _sweep(volume, path)
     for stream in index.streams():
         _end_runs(index, stream, reason)
     finish_deletions(volume, index)
@@ -82,13 +86,21 @@ def _boot_id() -> str:
 
 
 def _end_runs(index: IndexWriter, stream: StreamRow, reason: str) -> None:
-    """A run that nobody ended has ended for `reason`; where footage stops a gap begins."""
-    for run_id, _, _, _, end_reason in index.runs(stream.id):
+    """A run that nobody ended has ended for `reason`; where footage, or a gap before footage now lost, stops one begins."""
+    started_us = 0
+    for run_id, run_started_us, _, _, end_reason in index.runs(stream.id):
+        started_us = started_us or run_started_us
         if not end_reason:
             index.end_run(run_id, reason)
-    bounds = index.bounds(stream.id)
-    if bounds is not None:
-        index.open_gap(stream.id, bounds[1], reason)
+    _, footage_end_us = index.bounds(stream.id) or (0, 0)
+    gap_ends = [gap.end_us for gap in index.gaps(stream.id, footage_end_us, _FAR_US) if gap.end_us is not None]
+    known_end_us = max([footage_end_us, *gap_ends]) or started_us
+    lasting = index.open_gap_of(stream.id)
+    if lasting is not None and 0 < known_end_us < lasting.start_us:  # it began where footage ended that is now lost
+        index.close_gap(stream.id, lasting.start_us)
+        reason = lasting.reason
+    if known_end_us:
+        index.open_gap(stream.id, known_end_us, reason)
 
 
 def _recover_open(volume: Volume, index: IndexWriter, stream: StreamRow, row: SegmentRow) -> None:
@@ -246,6 +258,32 @@ def adopt(volume: Volume, index: IndexWriter, path: str) -> SegmentHeader | None
     return front.header
 
 
+def _sweep(volume: Volume, path: str) -> bool:
+    """Remove what a power cut left of a file that had no whole fragment yet; tell whether that is what it was.
+
+    Such a file is empty, or zeros, or ends within its first fragment. Whatever is more is left for people to look at.
+    """
+    try:
+        fd = open_segment(volume, path)
+    except HubError:
+        return False
+    try:
+        size = os.fstat(fd).st_size
+        if size > MAX_INIT_BYTES + FRAGMENT_BYTES:
+            return False
+        try:
+            has_more = bool(whole_fragments(fd, read_front(fd), []))
+        except RemoteProtocolError:
+            has_more = any(os.pread(fd, size, 0))
+    finally:
+        os.close(fd)
+    if has_more:
+        return False
+    log.warning("segment without a whole fragment was removed", path=path, size_bytes=size)
+    volume.path(path).unlink(missing_ok=True)
+    return True
+
+
 def _row_of(index: IndexWriter, front: Front) -> SegmentRow:
     """Make stream, run, gaps and configuration of a file known, and return its row as if it were open."""
     header = front.header
@@ -256,7 +294,7 @@ def _row_of(index: IndexWriter, front: Front) -> SegmentRow:
         )
     index.put_run(header.run_id, stream.id, header.run_started_us, header.epoch, header.node)
     lasting = index.open_gap_of(stream.id)
-    if lasting is not None and lasting.start_us < header.start_us:
+    if lasting is not None and lasting.start_us <= header.start_us:
         index.close_gap(stream.id, header.start_us)
     for gap in header.gaps:
         index.put_gap(stream.id, gap.start_us, gap.end_us, gap.reason)

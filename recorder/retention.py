@@ -159,7 +159,7 @@ class Keeper:
                 by_stream.setdefault(deletion.stream.id, []).append(deletion)
         outcomes = [self._mark(group) for group in by_stream.values()]
         if outcomes:
-            self._index.commit()
+            self._index.commit_durably()  # or a power cut could bring rows back whose files are gone
             finish_deletions(self._volume, self._index)
             self._index.commit()
         return outcomes, pinned

@@ -192,11 +192,13 @@ class VolumeWriter:
         """Keep footage from deletion; on the thread (`call`)."""
         self.shared.index.put_hold(hold)
         self._save_holds()
+        self.shared.index.commit_durably()
 
     def drop_hold(self, hold_id: str) -> None:
         """Release a hold; on the thread (`call`)."""
         self.shared.index.drop_hold(hold_id)
         self._save_holds()
+        self.shared.index.commit_durably()
 
     def _save_holds(self) -> None:
         """Holds are the one thing the files do not tell: keep them beside the index, for its rebuilding."""

@@ -6,6 +6,7 @@ with `commit` about once a second, so that 64 cameras cost one commit. Raises Hu
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
@@ -17,6 +18,7 @@ from recorder.format import StoredTrack
 from recorder.index.migrate import open_writable
 from recorder.index.queries import IndexQueries
 from recorder.index.rows import HoldRow, SegmentRow, StreamRow
+from recorder.volume import sync_directory
 
 _TOP = {
     "segment": "select coalesce(max(id), 0) from segment",
@@ -30,6 +32,7 @@ class IndexWriter(IndexQueries):
     def __init__(self, path: Path) -> None:
         """Open the index at `path`, creating it when absent."""
         super().__init__(open_writable(path))
+        self._wal = path.with_name(path.name + "-wal")
         self._next_segment = self._next_id("segment")
         self._next_run = self._next_id("run")
 
@@ -59,6 +62,19 @@ class IndexWriter(IndexQueries):
                 self._db.execute("commit")
         except sqlite3.Error as exc:
             raise HubError(ErrorKind.DATA_LOSS, "index cannot be committed", code="index_failed") from exc
+
+    def commit_durably(self) -> None:
+        """Commit so that a power cut cannot undo it: two waits for the disk, for what must not come back or be lost."""
+        self.commit()
+        try:
+            descriptor = os.open(self._wal, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+            sync_directory(self._wal.parent)
+        except OSError as exc:
+            raise HubError(ErrorKind.DATA_LOSS, "index cannot be made durable", code="index_failed") from exc
 
     def rollback(self) -> None:
         """Forget the gathered changes."""
