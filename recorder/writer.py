@@ -39,6 +39,8 @@ SYNC_EVERY_NS = 10_000_000_000
 SPACE_EVERY_NS = 1_000_000_000
 RETAIN_EVERY_NS = 60_000_000_000
 RETRY_EVERY_NS = 10_000_000_000
+SLOW_NS = 500_000_000
+"""A turn of the thread that takes longer is worth a line in the log."""
 QUEUE_BYTES = 64 << 20
 """Half a minute of 64 cameras at 2 Mbit/s would need 480 MB; a disk that stands still longer than 4 s loses footage."""
 _TICK_S = 0.25
@@ -257,13 +259,15 @@ class VolumeWriter:
         try:
             work = self._queue.get(timeout=_TICK_S if self.is_idle else 0)
         except queue.Empty:
+            began_ns = self._clock.mono_ns()
             self._idle()
         else:
+            began_ns = self._clock.mono_ns()
             try:
                 work.run()
             finally:
                 self._done_bytes += work.size_bytes
-        now_ns = self._clock.mono_ns()
+        worked_ns = now_ns = self._clock.mono_ns()
         if now_ns - self._space_ns >= SPACE_EVERY_NS:
             self._space_ns = now_ns
             self._check_space()
@@ -273,6 +277,10 @@ class VolumeWriter:
             self._retained_ns = now_ns
             self._retain()
         self._sync_one(now_ns)
+        ended_ns = self._clock.mono_ns()
+        if ended_ns - began_ns > SLOW_NS:
+            took_s = {"work": (worked_ns - began_ns) / 1e9, "upkeep": (ended_ns - worked_ns) / 1e9}
+            log.warning("the disk was slow", volume=self.shared.volume.uuid, queued_bytes=self.queued_bytes, **took_s)
 
     def _idle(self) -> None:
         if self._sealer is not None:
