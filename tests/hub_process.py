@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ADMIN_PASSWORD = "Xiangyun-Test-2026!"
 
 
-def free_port() -> int:
-    """Return a TCP port nobody listens on now."""
-    with socket.socket() as probe:
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """Return a port nobody has bound now, of TCP unless told otherwise."""
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
@@ -59,7 +59,7 @@ class HubProcess:
         environment |= {
             "XIANGYUN_ADMIN_PASSWORD": ADMIN_PASSWORD,
             "XIANGYUN_TLS_PORT": str(free_port()),
-            "XIANGYUN_MEDIA_UDP_PORT": str(free_port()),
+            "XIANGYUN_MEDIA_UDP_PORT": str(free_port(socket.SOCK_DGRAM)),
             **self.env,
         }
         with self.log_path.open("ab") as log:
