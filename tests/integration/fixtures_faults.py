@@ -35,6 +35,7 @@ class Cameras:
 
     def __init__(self, options: SimulatorOptions) -> None:
         self.options = options
+        self.longest_lag_s = 0.0
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._simulator: Simulator | None = None
@@ -45,7 +46,10 @@ class Cameras:
         self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
         async with Simulator(self.options) as self._simulator:
             self._ready.set()
-            await self._done.wait()
+            while not self._done.is_set():
+                due_s = self._loop.time() + 0.1
+                await asyncio.sleep(0.1)
+                self.longest_lag_s = max(self.longest_lag_s, self._loop.time() - due_s)
 
     def __enter__(self) -> Self:
         self._thread.start()
