@@ -12,11 +12,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api import errors
 from api.context import ApiContext
-from api.control import make_control
-from api.deps import Permission
-from api.middleware import RequestScope
+from api.control.parts import make_control
+from api.http import errors
+from api.http.middleware import RequestScope
+from api.http.permission import Permission
 from api.routes import (
     audit,
     auth,

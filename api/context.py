@@ -1,8 +1,8 @@
 """What the control plane is given: options, database, state, cipher, clock, and the private apps behind it.
 
-Made by the composition root (`api.processes.control`, or a test) and handed to `api.app.create_app`; kept for the
+Made by the composition root (`api.processes.api`, or a test) and handed to `api.app.create_app`; kept for the
 life of the process on its event loop. The Protocols say what is needed of parts written elsewhere; `api.state.State` and
-`api.forward.UnixWorkers` are the real ones.
+`api.forward.private_apps.UnixWorkers` are the real ones.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ import httpx
 
 from api.auth.passwords import Passwords
 from api.auth.tokens import TokenSigner
-from api.crypto import Cipher
 from api.db.engine import Database
+from api.secrets.cipher import Cipher
 from api.state import CameraDesired, EventBatch, Message, SlotInfo, WorkerEvent
 from api.state.buckets import Taken
 from media.base.clock import Clock

@@ -1,6 +1,6 @@
 """The sentences people read, by stable code, in Chinese and English.
 
-Pure. Called by `api.errors` for problem documents and by `camera_import` for its report. A code without a sentence
+Pure. Called by `api.http.errors` for problem documents and by `camera_import` for its report. A code without a sentence
 of its own falls back to the sentence of its kind; a test finds the codes of this package that have none.
 """
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from api.cli.options import DataDir, Host, Port
-from api.demo import run_demo
+from api.operations.demo import run_demo
 from api.settings import Settings, load_settings
 
 

@@ -3,7 +3,7 @@
 import typer
 
 from api.cli.options import DataDir
-from api.doctor import Health, examine
+from api.operations.doctor import Health, examine
 from api.settings import load_settings
 
 _MARKS = {Health.GOOD: "ok  ", Health.DOUBTFUL: "hmm ", Health.BAD: "BAD "}

@@ -10,9 +10,9 @@ from api.app import create_app
 from api.auth.passwords import Passwords
 from api.auth.tokens import TokenSigner
 from api.context import ApiContext, ControlOptions
-from api.crypto import Cipher
 from api.db.engine import Database
-from api.forward import UnixWorkers
+from api.forward.private_apps import UnixWorkers
+from api.secrets.cipher import Cipher
 from api.state import State
 from media.base.clock import SystemClock
 from streams.ingest.networks import SourceNetworks

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from api.backup import read_backup
 from api.cli.options import DataDir
+from api.operations.backup import read_backup
 from api.settings import load_settings
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import structlog
 
-from api.crypto import Cipher
-from api.sources import unseal
+from api.secrets.cipher import Cipher
+from api.secrets.source_urls import unseal
 from api.state import CameraDesired
 from media.base.clock import Clock, rfc3339
 from media.base.errors import HubError

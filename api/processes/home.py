@@ -16,8 +16,8 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from api.crypto import load_or_make_secret
 from api.processes.volumes import all_volumes
+from api.secrets.cipher import load_or_make_secret
 from api.settings import Settings
 from media.base.errors import ErrorKind, HubError
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 as uvicorn speaks it, with the bounds it lacks: size and time of a request's head, number of connections.
 
 Made by uvicorn for each connection of the public servers (`processes.control`), on their event loop. What is no HTTP
-is answered with a problem document too. Bodies are bounded by `api.middleware`, which knows the routes.
+is answered with a problem document too. Bodies are bounded by `api.http.middleware`, which knows the routes.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from api.errors import PROBLEM, printable, problem
+from api.http.errors import PROBLEM, printable, problem
 from media.base.clock import SystemClock
 from media.base.errors import ErrorKind, HubError
 from media.base.log import RateLimited

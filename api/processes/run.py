@@ -77,7 +77,7 @@ def hub_children(settings: Settings, role: Role, lock_fd: int) -> list[ChildSpec
             add(f"worker {slot}", "api.processes.worker", str(slot), stop_rank=1, stop_timeout_s=5.0)
         add("replay", "api.processes.replay", stop_rank=2, stop_timeout_s=1.0)
     if role is not Role.WORKER:
-        add("api", "api.processes.control", stop_rank=0, stop_timeout_s=2.5)
+        add("api", "api.processes.api", stop_rank=0, stop_timeout_s=2.5)
     return children
 
 

@@ -17,7 +17,6 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from api.crypto import Cipher
 from api.processes.announcer import Announcer
 from api.processes.deck import Deck
 from api.processes.figures import WorkerFigures
@@ -28,6 +27,7 @@ from api.processes.slot import Slot, SlotLostError
 from api.processes.start import start_process
 from api.processes.volumes import volumes_of_slot
 from api.processes.worker_app import WorkerParts, create_worker_app
+from api.secrets.cipher import Cipher
 from api.settings import Settings
 from api.state import State
 from media.base.clock import Clock, SystemClock

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.errors import PROBLEM, status_of
+from api.http.errors import PROBLEM, status_of
 from api.processes.deck import Deck
 from media.base.clock import rfc3339
 from media.base.errors import ErrorKind, HubError

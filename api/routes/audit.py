@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from api.auth.verbs import Verb
-from api.deps import Access, Scope, require
+from api.http.permission import Access, Scope, require
 from api.schemas.audit import AuditPage, AuditQuery, ChainState, LiveSessionPage, audit_out, live_out
 from api.schemas.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, decode_number, encode_cursor
 from api.services import ledger

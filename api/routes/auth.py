@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Cookie, Request, Response
 
-from api.deps import Access, LoggedIn, Public
-from api.limits import LOGIN
+from api.control.limits import LOGIN
+from api.http.permission import Access, LoggedIn, Public
 from api.schemas.auth import LoginRequest, Me, PasswordChange, RefreshRequest, TokenPair
 from api.services import login, users
 from api.services.login import Device, Tokens

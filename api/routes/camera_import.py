@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, File, Request, UploadFile
 
 from api.auth.verbs import Verb
-from api.camera_import import HEADINGS
-from api.deps import Access, Scope, require
-from api.limits import PROBE
+from api.camera_import.importer import Importer
+from api.camera_import.sheet import HEADINGS
+from api.control.limits import PROBE
+from api.http.permission import Access, Scope, require
 from api.messages import locale_of, sentence
 from api.schemas.cameras import ImportReport, ProbeRequest
 from api.services import stills
-from api.services.imports import Importer
 from media.base.errors import ErrorKind
 
 router = APIRouter(prefix="/cameras", tags=["cameras"])

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from api.auth.verbs import Verb
-from api.deps import Access, Scope, require
+from api.http.permission import Access, Scope, require
 from api.schemas.base import Id
 from api.schemas.cameras import Camera, CameraCreate, CameraPage, CameraPatch, camera_changes, camera_out, new_camera
 from api.schemas.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor

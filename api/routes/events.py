@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
-from api.deps import LoggedIn
+from api.http.permission import LoggedIn
 
 router = APIRouter(tags=["events"])
 

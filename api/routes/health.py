@@ -6,8 +6,8 @@ from collections import Counter
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from api.deps import Public
-from api.metrics import CONTENT_TYPE
+from api.control.metrics import CONTENT_TYPE
+from api.http.permission import Public
 from media.base.errors import HubError
 
 router = APIRouter(tags=["health"])

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api.auth.verbs import Verb
-from api.deps import Access, LoggedIn, Scope, require
+from api.http.permission import Access, LoggedIn, Scope, require
 from api.schemas.base import Id
 from api.schemas.live import IceServers, ice_out
 from api.services import live, stills

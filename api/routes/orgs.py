@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from api.auth.verbs import Verb
-from api.deps import Access, Scope, require
+from api.http.permission import Access, Scope, require
 from api.schemas.orgs import Org, OrgCreate, OrgPage, OrgPatch, org_out
 from api.schemas.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
 from api.services import orgs

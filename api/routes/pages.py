@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from swagger_ui_bundle import swagger_ui_path
 
-from api.deps import Public
+from api.http.permission import Public
 from media.base.errors import ErrorKind, HubError
 
 docs_router = APIRouter(include_in_schema=False)

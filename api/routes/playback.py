@@ -7,15 +7,15 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AwareDatetime
 
 from api.auth.verbs import Verb
-from api.deps import Access, LoggedIn, Scope, require
-from api.grants import GRANT_COOKIE, GRANT_COOKIE_PATH, GrantAccess, with_grant
-from api.ranges import TimeRange, time_range
+from api.forward.streams import STREAM_TIMEOUT, conditional_headers, pass_through
+from api.http.grant_permission import GRANT_COOKIE, GRANT_COOKIE_PATH, GrantAccess, with_grant
+from api.http.permission import Access, LoggedIn, Scope, require
 from api.schemas.base import Id
 from api.schemas.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
 from api.schemas.replay import GrantCreate, GrantMade, GrantPage, grant_out
 from api.services import playback
 from api.services.playback import GrantRequest
-from api.streaming import STREAM_TIMEOUT, conditional_headers, pass_through
+from api.services.ranges import TimeRange, time_range
 from media.base.ids import Quality
 
 router = APIRouter(tags=["replay"])

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
 
 from api.auth.verbs import Verb
-from api.deps import Access, Scope, require
-from api.ranges import time_range
+from api.http.permission import Access, Scope, require
 from api.schemas.base import Id
 from api.services import footage
+from api.services.ranges import time_range
 from media.base.ids import Quality
 
 router = APIRouter(tags=["recordings"])

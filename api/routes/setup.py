@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.deps import Public
-from api.limits import LOGIN
+from api.control.limits import LOGIN
+from api.http.permission import Public
 from api.schemas.auth import SetupRequest, SetupState
 from api.services import setup
 from api.services.setup import FirstRun

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 
 from api.auth.roles import ROLES
 from api.auth.verbs import Verb
-from api.deps import Access, LoggedIn, Scope, require
+from api.http.permission import Access, LoggedIn, Scope, require
 from api.messages import locale_of
 from api.schemas.base import Id
 from api.schemas.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor

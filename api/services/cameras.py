@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from api.audit import Actor, Target
+from api.auth.actor import Actor, Target
 from api.auth.principal import Principal
 from api.auth.verbs import Verb
 from api.context import ApiContext
@@ -17,8 +17,8 @@ from api.db import audit, cameras
 from api.db.cameras import CameraFilter, CameraRow
 from api.db.engine import Connection
 from api.db.rows import Page
+from api.secrets.source_urls import MASK, check_source, mask, seal
 from api.services.orgs import existing as existing_org
-from api.sources import MASK, check_source, mask, seal
 from api.state import CameraDesired, RecordingDesired
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import new_id

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.audit import Actor
+from api.auth.actor import Actor
 from api.auth.principal import Principal
 from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.db import cameras
-from api.forward import ask_json
+from api.forward.private_apps import ask_json
 
 
 async def recordings(ctx: ApiContext, actor: Actor, params: Mapping[str, str]) -> Any:

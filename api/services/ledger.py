@@ -1,6 +1,6 @@
 """Reading the audit log. A look at it is written into it: once per page of rows, before they are shown."""
 
-from api.audit import Actor, Target
+from api.auth.actor import Actor, Target
 from api.context import ApiContext
 from api.db import audit, live
 from api.db.audit import AuditFilter, AuditRow

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from api.audit import Actor
+from api.auth.actor import Actor
 from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.db import audit, live
 from api.db.audit import AuditEntry
 from api.db.cameras import CameraRow
 from api.db.live import LiveSessionRow
-from api.forward import error_of, private_headers, translated
+from api.forward.private_apps import error_of, private_headers, translated
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import Quality, new_id
 

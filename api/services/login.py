@@ -9,8 +9,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from api.audit import Actor, Target
 from api.auth import passwords
+from api.auth.actor import Actor, Target
 from api.auth.tokens import ACCESS_LIFETIME_S, new_secret, secret_hash
 from api.context import ApiContext
 from api.db import audit, logins, users

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from api.audit import Actor, Target
+from api.auth.actor import Actor, Target
 from api.auth.principal import Principal
 from api.auth.verbs import Verb
 from api.context import ApiContext

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from api.audit import Actor, Target
+from api.auth.actor import Actor, Target
 from api.auth.principal import Principal
 from api.auth.tokens import new_secret, secret_hash
 from api.auth.verbs import Verb
@@ -19,8 +19,8 @@ from api.db.audit import AuditEntry
 from api.db.cameras import CameraRow
 from api.db.playback import GrantRow, ReplayViewRow
 from api.db.rows import Page
-from api.ranges import TimeRange
 from api.services.principals import Login, load
+from api.services.ranges import TimeRange
 from media.base.clock import rfc3339
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import new_id

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from api.audit import SYSTEM, Actor
+from api.auth.actor import SYSTEM, Actor
 from api.context import ApiContext
 from api.db import users
 from api.services import orgs as org_service

@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from api.audit import Actor, Target
+from api.auth.actor import Actor, Target
 from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.db import audit, cameras
 from api.db.cameras import CameraRow
-from api.forward import error_of, private_headers, translated
-from api.sources import MASK, check_source, mask, unseal
+from api.forward.private_apps import error_of, private_headers, translated
+from api.secrets.source_urls import MASK, check_source, mask, unseal
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import Quality
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.audit import Actor, Target
 from api.auth import passwords
+from api.auth.actor import Actor, Target
 from api.auth.principal import ROOT_PATH, Principal
 from api.auth.roles import check_roles, verbs_of
 from api.auth.verbs import CAMERA_VERBS, PRIVILEGED_VERBS, Verb

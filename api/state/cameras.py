@@ -29,7 +29,7 @@ class RecordingDesired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraDesired:
-    """One camera as the workers must have it. URLs are sealed by `api.crypto.Cipher`; `version` grows by change."""
+    """One camera as the workers must have it. URLs are sealed by `api.secrets.cipher.Cipher`; `version` grows by change."""
 
     id: str
     source_url_enc: str

@@ -1,6 +1,6 @@
 """The closed set of error kinds, and the few exception types that carry them.
 
-Raised everywhere, mapped to HTTP in exactly one place (`api.errors`). Foreign exceptions are translated at the
+Raised everywhere, mapped to HTTP in exactly one place (`api.http.errors`). Foreign exceptions are translated at the
 engine's door. Errors mean bad input or a bad world; a broken invariant is an `assert`, never one of these.
 """
 

@@ -15,8 +15,8 @@ from api.app import create_app
 from api.auth.passwords import Passwords
 from api.auth.tokens import TokenSigner
 from api.context import ApiContext, ControlOptions, WorkerLink
-from api.crypto import Cipher
 from api.db.engine import Database
+from api.secrets.cipher import Cipher
 from api.state import CameraDesired, EventBatch, Message, SlotInfo, WorkerEvent
 from api.state.buckets import Taken
 from media.base.clock import SimulatedClock

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from api.crypto import Cipher
 from api.processes.deck import Deck, main_stream
-from api.sources import seal
+from api.secrets.cipher import Cipher
+from api.secrets.source_urls import seal
 from api.state import CameraDesired, RecordingDesired
 from media.base.clock import SystemClock
 from media.packet import EndReason

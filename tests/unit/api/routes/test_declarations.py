@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from api.app import API_ROUTERS, PAGE_ROUTERS, permission_of
 from api.auth.verbs import Verb
-from api.deps import Scope
+from api.http.permission import Scope
 from tests.fakes.control import Plane
 
 PUBLIC = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api import events
-from api.control import Control
+from api.control import events
+from api.control.parts import Control
 from api.services.principals import authenticate
 from api.state import WorkerEvent
 from tests.fakes.control import Person, Plane

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from api.limits import ACCOUNT, ANONYMOUS
+from api.control.limits import ACCOUNT, ANONYMOUS
 from tests.fakes.control import Person, Plane
 
 

@@ -24,9 +24,9 @@ from api.processes.home import DataDirLock
 from api.processes.ports import ports_of, why_not
 from api.processes.valkey import server_binary
 from api.processes.volumes import all_volumes
+from api.secrets.certificates import server_names
 from api.settings import Settings
 from api.state import State
-from api.tls import server_names
 from media.base.clock import Clock, SystemClock
 from media.base.errors import HubError
 from media.base.log import redact

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from api.audit import Actor
+from api.auth.actor import Actor
 from api.auth.tokens import secret_hash
 from api.auth.verbs import Verb
 from api.context import ApiContext
-from api.control import Control
-from api.deps import Permission, Scope, bearer_token, client_address
-from api.limits import ACCOUNT, ADDRESS, ANONYMOUS
+from api.control.limits import ACCOUNT, ADDRESS, ANONYMOUS
+from api.control.parts import Control
+from api.http.permission import Permission, Scope, bearer_token, client_address
 from api.services import playback, principals
 from api.services.playback import GrantUse
 from media.base.errors import ErrorKind, HubError

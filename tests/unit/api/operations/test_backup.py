@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from api.backup import MANIFEST, read_backup, write_backup
 from api.db.engine import Database
 from api.db.migrate import revision_of, upgrade
+from api.operations.backup import MANIFEST, read_backup, write_backup
 from api.processes.home import DataDirLock, prepare
 from api.settings import Settings, load_settings
 from media.base.clock import SimulatedClock

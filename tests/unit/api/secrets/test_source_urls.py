@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.crypto import Cipher
-from api.sources import check_source, mask, parse_source, seal, unseal
+from api.secrets.cipher import Cipher
+from api.secrets.source_urls import check_source, mask, parse_source, seal, unseal
 from media.base.errors import HubError
 from streams.ingest.networks import SourceNetworks
 

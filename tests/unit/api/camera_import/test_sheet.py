@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from api.camera_import import MAX_ROWS, read_sheet
+from api.camera_import.sheet import MAX_ROWS, read_sheet
 from media.base.errors import HubError
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from api.audit import Actor
+from api.auth.actor import Actor
 from api.context import StateStore, WorkerLink
 from api.state import SlotInfo
 from media.base.errors import ErrorKind, HubError

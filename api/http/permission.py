@@ -11,14 +11,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.audit import Actor
+from api.auth.actor import Actor
 from api.auth.principal import Principal
 from api.auth.verbs import Verb
 from api.context import ApiContext
-from api.control import Control
+from api.control.limits import ACCOUNT, ADDRESS, ANONYMOUS
+from api.control.parts import Control
 from api.db.cameras import CameraRow
 from api.db.orgs import OrgRow
-from api.limits import ACCOUNT, ADDRESS, ANONYMOUS
 from api.services import cameras, orgs, principals
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import check_id
@@ -40,7 +40,7 @@ class Scope(StrEnum):
     CAMERA = "camera"
     """Held at the camera of the path or of `?camera_id=`, by role or by personal grant."""
     GRANT = "grant"
-    """Held at the camera of the path, and a playback grant for it is presented (`api.grants`)."""
+    """Held at the camera of the path, and a playback grant for it is presented (`api.http.grant_permission`)."""
 
 
 @dataclass(frozen=True, slots=True)

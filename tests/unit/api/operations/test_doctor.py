@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from api import doctor
-from api.doctor import Health, examine
+from api.operations import doctor
+from api.operations.doctor import Health, examine
 from api.processes.home import DataDirLock
 from api.settings import Settings, load_settings
 

@@ -16,8 +16,8 @@ import structlog
 from api.auth.principal import Principal
 from api.auth.verbs import Verb
 from api.context import ApiContext
+from api.control.metrics import Metrics
 from api.db import cameras
-from api.metrics import Metrics
 from api.services.principals import Login, load
 from api.state import Message
 from api.state.messages import CONNECTED

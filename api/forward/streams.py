@@ -12,7 +12,7 @@ import httpx
 import structlog
 from starlette.responses import StreamingResponse
 
-from api.forward import error_of, translated
+from api.forward.private_apps import error_of, translated
 from media.base.errors import HubError
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from api.tls import AUTHORITY_DAYS, LEAF_DAYS, RENEW_BEFORE_DAYS, LocalAuthority, server_names
+from api.secrets.certificates import AUTHORITY_DAYS, LEAF_DAYS, RENEW_BEFORE_DAYS, LocalAuthority, server_names
 
 NOW = dt.datetime.now(dt.UTC)  # OpenSSL judges by the machine's clock
 NAMES = ["localhost", "127.0.0.1", "::1", "乡云.example.cn"]

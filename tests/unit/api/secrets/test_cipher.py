@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.crypto import Cipher, derive_key, load_or_make_secret
+from api.secrets.cipher import Cipher, derive_key, load_or_make_secret
 from media.base.errors import HubError
 
 URL = "rtsp://admin:p%40ss@192.168.1.64:554/Streaming/Channels/101"

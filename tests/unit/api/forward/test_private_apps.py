@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from api.audit import SYSTEM
-from api.forward import UnixWorkers, ask_json, error_of, translated
+from api.auth.actor import SYSTEM
+from api.forward.private_apps import UnixWorkers, ask_json, error_of, translated
 from api.state import SlotInfo
 from media.base.errors import ErrorKind, HubError
 from tests.fakes.control import FakeState

@@ -9,10 +9,10 @@ import contextlib
 
 import structlog
 
-from api.audit import SYSTEM, Target
+from api.auth.actor import SYSTEM, Target
 from api.context import ApiContext
+from api.control.events import ALARM_CHANNEL
 from api.db import audit, cameras
-from api.events import ALARM_CHANNEL
 from api.services.cameras import reconcile
 from api.services.live import note_end
 from api.state import WorkerEvent

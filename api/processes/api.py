@@ -1,6 +1,6 @@
 """The api process: wires the control plane and serves it over HTTP and HTTPS.
 
-Started by the supervisor as `python -m api.processes.control`. One event loop; both servers share one app, whose life
+Started by the supervisor as `python -m api.processes.api`. One event loop; both servers share one app, whose life
 (lifespan) belongs to the first. Brings the database to its present shape before it listens. Decides nothing itself.
 """
 
@@ -23,16 +23,16 @@ from api.app import create_app
 from api.auth.passwords import Passwords
 from api.auth.tokens import TokenSigner
 from api.context import ApiContext, ControlOptions
-from api.crypto import Cipher, derive_key
 from api.db.engine import Database
 from api.db.migrate import upgrade
-from api.forward import UnixWorkers
+from api.forward.private_apps import UnixWorkers
 from api.processes.http_protocol import GuardedProtocol
 from api.processes.private_app import QuietServer
 from api.processes.start import start_process
+from api.secrets.certificates import LocalAuthority, TlsFiles, server_names
+from api.secrets.cipher import Cipher, derive_key
 from api.settings import Settings
 from api.state import State
-from api.tls import LocalAuthority, TlsFiles, server_names
 from media.base.clock import Clock, SystemClock, utc_of_us
 from media.base.tasks import Owner
 from streams.ingest.networks import SourceNetworks

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.ranges import TimeRange, time_range
+from api.services.ranges import TimeRange, time_range
 from media.base.clock import us_of_utc
 from media.base.errors import HubError
 

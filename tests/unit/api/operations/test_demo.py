@@ -8,7 +8,7 @@ import pytest
 
 from api.auth.passwords import check_new_password
 from api.auth.roles import ROLES
-from api.demo import CAMERAS, ORGS, USERS, DemoFile, free_port, make_password, simulator_child, welcome
+from api.operations.demo import CAMERAS, ORGS, USERS, DemoFile, free_port, make_password, simulator_child, welcome
 from api.processes.home import prepare
 from api.settings import load_settings
 from media.base.errors import HubError

@@ -6,12 +6,12 @@ Made by `api.app.create_app`, reached by routes through `request.app.state.contr
 from dataclasses import dataclass
 
 from api.context import ApiContext
-from api.events import EventHub
-from api.limits import Limiter, Recent
-from api.metrics import Metrics
-from api.streaming import ActiveStreams
-from api.sweeper import Sweeper
-from api.worker_news import keep_desired, read_worker_news
+from api.control.events import EventHub
+from api.control.limits import Limiter, Recent
+from api.control.metrics import Metrics
+from api.control.sweeper import Sweeper
+from api.control.worker_news import keep_desired, read_worker_news
+from api.forward.streams import ActiveStreams
 from media.base.tasks import Backoff, Owner, run_supervised
 
 

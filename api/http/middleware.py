@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.context import ApiContext
-from api.errors import answer, printable
-from api.metrics import Metrics
+from api.control.metrics import Metrics
+from api.http.errors import answer, printable
 from media.base.errors import ErrorKind, HubError
 
 log = structlog.get_logger(__name__)

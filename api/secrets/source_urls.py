@@ -7,7 +7,7 @@ a host name. A clear URL with a password never leaves this module's callers: it 
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from api.crypto import Cipher
+from api.secrets.cipher import Cipher
 from media.base.errors import ErrorKind, HubError
 from streams.ingest.connection import SourceError
 from streams.ingest.networks import SourceNetworks

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from api.audit import Actor, Target
-from api.camera_import import SheetRow, read_sheet
+from api.auth.actor import Actor, Target
+from api.camera_import.sheet import SheetRow, read_sheet
 from api.context import ApiContext
 from api.db import audit, cameras
 from api.db.engine import Connection
-from api.errors import printable
+from api.http.errors import printable
 from api.messages import sentence
 from api.schemas.cameras import CameraCreate, ImportReport, ImportRow, new_camera
 from api.services.cameras import NewCamera, announce, check_place, check_urls, created_entry, row_values

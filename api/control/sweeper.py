@@ -10,20 +10,20 @@ from collections.abc import Iterable
 
 import structlog
 
-from api.audit import SYSTEM
+from api.auth.actor import SYSTEM
 from api.auth.principal import Principal
 from api.auth.verbs import Verb
 from api.context import ApiContext
+from api.control.events import SESSION_CHANNEL
+from api.control.metrics import Metrics
 from api.db import cameras, live, logins, playback
 from api.db.cameras import CameraRow
 from api.db.live import LiveSessionRow
 from api.db.playback import GrantRow, ReplayViewRow
-from api.events import SESSION_CHANNEL
-from api.metrics import Metrics
+from api.forward.streams import ActiveStreams
 from api.services import live as live_service
 from api.services import playback as playback_service
 from api.services.principals import Login, load_all
-from api.streaming import ActiveStreams
 from media.base.errors import HubError
 
 log = structlog.get_logger(__name__)

@@ -1,0 +1,1 @@
+"""Many cameras from one file: read the sheet, then make what its rows say."""

@@ -1,0 +1,1 @@
+"""What every request passes before its route and after it: permission, limits of size, errors."""
