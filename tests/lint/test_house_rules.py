@@ -3,6 +3,8 @@
 import ast
 import re
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("media", "streams", "recorder", "api")
+PYPROJECT = (ROOT / "pyproject.toml").read_text()
 
 SUPERVISORS = {
     "media/base/tasks.py",  # supervised work
@@ -99,3 +102,30 @@ def test_locks_hold_no_registry_addresses() -> None:
     ]
     address = re.compile(r'"resolved": *"http|index-url|https?://[^ "]*\.(?:whl|tgz)|registry *= *http')
     assert [name(p) for p in locks if p.exists() and address.search(p.read_text())] == []
+
+
+NAMES_OF_PACKAGES = {
+    "argon2": "argon2-cffi", "cv2": "opencv-python-headless", "ffmpeg": "ffmpeg-python", "jwt": "pyjwt",
+    "multipart": "python-multipart", "starlette": "fastapi", "imageio_ffmpeg": "imageio-ffmpeg",
+    "prometheus_client": "prometheus-client", "pydantic_settings": "pydantic-settings",
+    "swagger_ui_bundle": "swagger-ui-bundle", "click": "typer",
+}  # fmt: skip
+"""Modules whose package is called otherwise, or that belong to a package we name."""
+
+
+def test_every_imported_package_is_named_in_pyproject() -> None:
+    named = {re.split(r"[\[<>=~! ]", line)[0] for line in tomllib.loads(PYPROJECT)["project"]["dependencies"]}
+    found = {
+        module.partition(".")[0]
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        for module in imported(node)
+    }
+    foreign = found - sys.stdlib_module_names - set(PACKAGES)
+    assert {NAMES_OF_PACKAGES.get(module, module) for module in foreign} - named == set()
+
+
+def imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
