@@ -11,7 +11,6 @@ NTP_EPOCH_OFFSET_S = 2_208_988_800
 """Seconds from 1900-01-01 (NTP, RFC 5905) to 1970-01-01."""
 NTP_ERA_S = 1 << 32
 _HALF = 1 << 31
-_FULL = 1 << 32
 
 
 def rescale(ticks: int, from_hz: int, to_hz: int) -> int:

@@ -72,11 +72,6 @@ class Segmenter:
         self._opens: SegmentTracks | None = None
         self.skipped = 0
 
-    @property
-    def is_waiting(self) -> bool:
-        """Tell whether a key frame is awaited to begin a segment."""
-        return not self._pending
-
     def begin(self, tracks: tuple[Track, ...]) -> None:
         """Begin a run: the first video track leads (or the first audio track of a source without video)."""
         self.reset()

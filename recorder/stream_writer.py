@@ -96,11 +96,6 @@ class StreamWriter:
         """Return the file being written."""
         return self._open.file if self._open is not None else None
 
-    @property
-    def has_segment(self) -> bool:
-        """Tell whether a segment is open."""
-        return self._open is not None
-
     def write(self, fragment: Fragment, now_mono_ns: int) -> bool:
         """Write one fragment and tell whether it began a file, which is worth a commit at once; raises SegmentError.
 

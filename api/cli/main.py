@@ -41,9 +41,10 @@ class Subcommands(TyperGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        function = getattr(importlib.import_module(f"api.cli.{cmd_name}"), cmd_name)
+        module = importlib.import_module(f"api.cli.{cmd_name}")
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        single.command(cmd_name, short_help=COMMANDS[cmd_name])(function)
+        command = single.command(cmd_name, short_help=COMMANDS[cmd_name], epilog=getattr(module, "EPILOG", None))
+        command(getattr(module, cmd_name))
         return typer.main.get_command(single)
 
 

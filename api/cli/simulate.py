@@ -17,10 +17,14 @@ import uvloop
 from media.base import log as logs
 from media.base.errors import ErrorKind, HubError
 from media.packet import Codec
+from streams.simulator.defects import describe_defects
 from streams.simulator.options import SimulatorOptions, parse_defects
 from streams.simulator.server import Simulator, run_simulator
 
 T = TypeVar("T")
+
+EPILOG = "Defects.\n\n" + describe_defects().replace("\n", "\n\n")
+"""Printed below `xiangyun simulate --help`."""
 
 _VIDEO: dict[str, Codec] = {"h264": Codec.H264, "h265": Codec.H265}
 _AUDIO: dict[str, Codec | None] = {"none": None, "aac": Codec.AAC, "pcma": Codec.PCMA, "pcmu": Codec.PCMU}

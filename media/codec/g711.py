@@ -6,8 +6,6 @@ Called by SDP, the depacketizer and the recorder's transcoder. Pure. Does not co
 from media.packet import Codec, CodecParams
 
 SAMPLE_RATE_HZ = 8000
-STATIC_PAYLOAD_TYPES = {0: Codec.PCMU, 8: Codec.PCMA}
-"""RFC 3551 table 4: these need no rtpmap."""
 
 
 def g711_params(codec: Codec, sample_rate_hz: int = SAMPLE_RATE_HZ, channels: int = 1) -> CodecParams:

@@ -11,16 +11,15 @@ from enum import IntEnum
 
 from media.base.errors import LocalProtocolError, RemoteProtocolError
 from media.codec.nal import BitReader, remove_emulation_prevention, split_annexb
+from media.codec.vui import plausible_fps, skip_picture_facts
 from media.packet import Codec, CodecParams
 
 CLOCK_RATE_HZ = 90_000
 MAX_PARAMETER_SET_BYTES = 4096
 """Real sets are 10 to 300 bytes; more is garbage and would only cost time."""
 MAX_SIDE_PIXELS = 16_384
-MAX_FPS = 300.0
 
 _PROFILES_WITH_CHROMA = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
-_EXTENDED_SAR = 255
 _CHROMA_420 = 1
 
 
@@ -299,17 +298,7 @@ def _parse_vui_leniently(reader: BitReader) -> _Vui:
 
 
 def _parse_vui(reader: BitReader) -> _Vui:
-    if reader.flag() and reader.bits(8) == _EXTENDED_SAR:
-        reader.skip(32)
-    if reader.flag():  # overscan
-        reader.skip(1)
-    if reader.flag():  # video signal type
-        reader.skip(4)
-        if reader.flag():
-            reader.skip(24)
-    if reader.flag():  # chroma location
-        reader.ue()
-        reader.ue()
+    skip_picture_facts(reader)
     fps = 0.0
     if reader.flag():  # timing: two ticks a frame
         units, scale = reader.bits(32), reader.bits(32)
@@ -348,10 +337,3 @@ def _skip_hrd(reader: BitReader) -> None:
         reader.ue()
         reader.skip(1)
     reader.skip(20)
-
-
-def plausible_fps(scale: int, units: int) -> float:
-    """Return frames per second, or 0 when the numbers are absurd: cameras often lie here."""
-    if not units or not scale or scale > units * MAX_FPS:
-        return 0.0
-    return scale / units

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from media.base.errors import LocalProtocolError, RemoteProtocolError
-from media.codec.h264 import MAX_PARAMETER_SET_BYTES, MAX_SIDE_PIXELS, plausible_fps
+from media.codec.h264 import MAX_PARAMETER_SET_BYTES, MAX_SIDE_PIXELS
 from media.codec.h265_vui import parse_vui_timing
 from media.codec.nal import BitReader, remove_emulation_prevention, split_annexb
+from media.codec.vui import plausible_fps
 from media.packet import Codec, CodecParams
 
 CLOCK_RATE_HZ = 90_000

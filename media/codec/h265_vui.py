@@ -6,10 +6,10 @@ RemoteProtocolError after a few hundred bits.
 
 from media.base.errors import RemoteProtocolError
 from media.codec.nal import BitReader
+from media.codec.vui import skip_picture_facts
 
 _MAX_SHORT_TERM_SETS = 64
 _MAX_PICTURES = 16
-_EXTENDED_SAR = 255
 
 
 def parse_vui_timing(reader: BitReader, log2_max_poc_lsb: int) -> tuple[int, int]:
@@ -72,17 +72,7 @@ def _is_kept(reader: BitReader) -> bool:
 
 
 def _read_vui(reader: BitReader) -> tuple[int, int]:
-    if reader.flag() and reader.bits(8) == _EXTENDED_SAR:
-        reader.skip(32)
-    if reader.flag():  # overscan
-        reader.skip(1)
-    if reader.flag():  # video signal type
-        reader.skip(4)
-        if reader.flag():
-            reader.skip(24)
-    if reader.flag():  # chroma location
-        reader.ue()
-        reader.ue()
+    skip_picture_facts(reader)
     reader.skip(3)
     if reader.flag():  # default display window
         for _ in range(4):

@@ -5,8 +5,6 @@ standard input, writes messages to standard output, ends with its parent. One en
 samples on the stream's own timeline. A hole of up to a second becomes silence, a larger one a new encoder.
 """
 
-import os
-import sys
 from typing import BinaryIO
 
 import av
@@ -17,6 +15,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 
 from media.ffmpeg.aac_protocol import FRAME, FRAME_SAMPLES, HEAD, MAX_PAYLOAD, PCMA, PCMU
+from media.ffmpeg.child import serve_parent
 
 BITS_PER_SAMPLE = 3
 """24 kbit/s at 8 kHz: AAC at this rate is as clear as the G.711 it is made of."""
@@ -120,12 +119,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Run the child: low priority, answers on the real standard output only."""
-    os.nice(5)
-    av.logging.set_level(None)
-    with os.fdopen(os.dup(1), "wb") as answers:
-        os.dup2(2, 1)  # whatever a library prints must not break the protocol
-        serve(sys.stdin.buffer, answers)
+    """Run the child, at low priority."""
+    serve_parent(serve, niceness=5)
 
 
 if __name__ == "__main__":

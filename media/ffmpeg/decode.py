@@ -6,9 +6,7 @@ output, answers one request at a time and ends with its parent.
 """
 
 import json
-import os
 import struct
-import sys
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO
@@ -20,6 +18,7 @@ from av.video.frame import VideoFrame
 
 from media.base.errors import ErrorKind, HubError
 from media.codec.nal import split_length_prefixed, to_annexb
+from media.ffmpeg.child import serve_parent
 from media.packet import Codec
 
 MAX_PIXELS = 8192 * 4608
@@ -112,12 +111,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Run the child: lowest priority, libav quiet, answers on the real standard output only."""
-    os.nice(10)
-    av.logging.set_level(None)
-    with os.fdopen(os.dup(1), "wb") as answers:
-        os.dup2(2, 1)  # whatever a library prints must not break the protocol
-        serve(sys.stdin.buffer, answers)
+    """Run the child, at lowest priority."""
+    serve_parent(serve, niceness=10)
 
 
 if __name__ == "__main__":

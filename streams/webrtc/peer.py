@@ -117,11 +117,6 @@ class Peer:
         self.profile = ""
         self.refused = 0
 
-    @property
-    def dtls_dropped(self) -> int:
-        """Return how many DTLS records were dropped because the peer flooded us."""
-        return self._link.dropped
-
     def candidate_lines(self) -> tuple[str, ...]:
         """Return our candidates as SDP attribute values."""
         return self._agent.candidate_lines()

@@ -107,11 +107,6 @@ class WhepEndpoint:
         """Return the port all media goes through."""
         return self.port.port
 
-    @property
-    def viewer_count(self) -> int:
-        """Return the number of sessions."""
-        return len(self._viewers)
-
     async def create(self, offer_sdp: str, key: StreamKey, session_id: str, user_id: str) -> WhepAnswer:
         """Answer an offer for one stream and begin to connect.
 
@@ -227,12 +222,6 @@ class WhepEndpoint:
         await self._end_all(found, EndCause.REVOKED)
         return len(found)
 
-    async def close_source(self, key: StreamKey) -> int:
-        """End every session of a stream whose camera was removed; return how many."""
-        found = [viewer for viewer in self._viewers.values() if viewer.identity.key == key]
-        await self._end_all(found, EndCause.CAMERA_REMOVED)
-        return len(found)
-
     async def trickle(self, session_id: str, fragment_sdp: str) -> None:
         """Take a viewer's later candidates; HubError NOT_FOUND, or CONFLICT for another ICE generation (no restarts)."""
         viewer = self._viewers.get(session_id)
@@ -246,11 +235,6 @@ class WhepEndpoint:
     def sessions(self) -> tuple[ViewerStats, ...]:
         """Return the figures of every session."""
         return tuple(viewer.stats() for viewer in self._viewers.values())
-
-    def user_of(self, session_id: str) -> str | None:
-        """Return whose session it is, None when there is none."""
-        viewer = self._viewers.get(session_id)
-        return viewer.identity.user_id if viewer is not None else None
 
     def ice_servers(self, user_id: str) -> tuple[IceServer, ...]:
         """Return what a browser should be told, with fresh credentials."""
