@@ -21,6 +21,7 @@ MAX_SIDE_PIXELS = 16_384
 
 _PROFILES_WITH_CHROMA = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _CHROMA_420 = 1
+_SEI_RECOVERY_POINT = 6
 
 
 class NalType(IntEnum):
@@ -112,12 +113,49 @@ def begins_picture(nal: bytes) -> bool:
 
 def is_b_slice(nal: bytes) -> bool:
     """Tell whether a slice NAL unit is bidirectional; False when it cannot be read."""
+    return _slice_type(nal) == 1
+
+
+def is_i_slice(nal: bytes) -> bool:
+    """Tell whether a slice NAL unit is intra coded (I, not SI); False when it cannot be read."""
+    return _slice_type(nal) == 2
+
+
+def _slice_type(nal: bytes) -> int:
+    """Return slice_type modulo 5 (table 7-6), or -1 when the slice header cannot be read."""
     reader = BitReader(remove_emulation_prevention(nal[1:24]))
     try:
         reader.ue()
-        return reader.ue() % 5 == 1
+        return reader.ue() % 5
     except RemoteProtocolError:
-        return False
+        return -1
+
+
+def is_recovery_point(nal: bytes) -> bool:
+    """Tell whether an SEI NAL unit says that decoding may start at this very picture (D.2.8, recovery_frame_cnt 0).
+
+    Cameras with an open GOP send I pictures with this message where others send IDR pictures.
+    """
+    body = remove_emulation_prevention(nal[1:256])
+    pos = 0
+    while pos + 2 < len(body):
+        kind, pos = _sei_number(body, pos)
+        size, pos = _sei_number(body, pos)
+        if kind == _SEI_RECOVERY_POINT and size > 0 and pos < len(body):
+            return body[pos] & 0x80 != 0  # ue(v) 0 is a single one bit
+        pos += size
+    return False
+
+
+def _sei_number(body: bytes, pos: int) -> tuple[int, int]:
+    """Return a payload type or size (7.3.2.3.1) and the position behind it."""
+    value = 0
+    while pos < len(body):
+        value += body[pos]
+        pos += 1
+        if body[pos - 1] != 0xFF:
+            break
+    return value, pos
 
 
 def parse_sps(nal: bytes) -> Sps:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from media.codec import h264
 from media.codec.h264 import NalType
 from media.codec.nal import split_length_prefixed
-from media.packet import CodecParams
+from media.packet import AccessUnit, CodecParams
 from media.rtp.depacketize_video import MAX_UNIT_BYTES, VideoDepacketizer
 from media.rtp.packet import Buffer
 
@@ -75,6 +75,14 @@ class H264Depacketizer(VideoDepacketizer):
             self._add_set(nal)
         elif kind == NalType.SEI:
             self._append(nal)
+
+    def _make_unit(self) -> AccessUnit:
+        """Take an I picture with a recovery point for a key picture: some cameras send no IDR after the first."""
+        if not self._is_key and self._unit[4] & 0x1F == NalType.SEI:
+            nals = split_length_prefixed(bytes(self._unit))
+            if any(nal[0] & 0x1F == NalType.SEI and h264.is_recovery_point(nal) for nal in nals):
+                self._is_key = all(h264.is_i_slice(nal) for nal in nals if h264.is_slice(nal[0] & 0x1F))
+        return super()._make_unit()
 
     def _is_slice_byte(self, first_byte: int) -> bool:
         return h264.is_slice(first_byte & 0x1F)

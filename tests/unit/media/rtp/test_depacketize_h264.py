@@ -88,3 +88,34 @@ def test_endless_different_sets_are_bounded():
         writer.rbsp_trailing()
         feed(depacketizer, payload_packets([b"\x68" + writer.to_bytes()], first_seq=number))
     assert len(depacketizer._sets) == 64
+
+
+def keys(pictures: list[list[bytes]]) -> list[bool]:
+    depacketizer = make_depacketizer(0, h264.codec_params(captures.H264[0].nals))
+    packets = []
+    for number, nals in enumerate(pictures):
+        packets += payload_packets(nals, ts=number * 3600, first_seq=len(packets))
+    return [unit.is_key for unit in feed(depacketizer, packets)]
+
+
+RECOVERY_POINT = b"\x06\x06\x01\xc4\x80"
+RECOVERY_LATER = b"\x06\x06\x02\x40\x80\x80"
+
+
+def test_an_i_picture_with_a_recovery_point_is_a_key_picture():
+    i, p = slice_of_type(7), slice_of_type(5)
+    assert keys([[RECOVERY_POINT, i], [p], [RECOVERY_POINT, p], [i], [RECOVERY_LATER, i]]) == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_a_recovery_point_may_follow_other_messages():
+    timing = streams.sei_nal(Codec.H264)
+    long_message = b"\x06\x05\xff\x10" + b"\x55" * 0x10F + b"\x80"
+    several = b"\x06\x05\x02\xaa\xbb\x06\x01\xc4\x80"
+    i = slice_of_type(2)
+    assert keys([[timing, RECOVERY_POINT, i], [several, i], [long_message, i]]) == [True, True, False]
