@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from api.auth.actor import Actor, Target
-from api.camera_import.sheet import SheetRow, read_sheet
+from api.camera_import.apart import read_apart
+from api.camera_import.sheet import SheetRow
 from api.context import ApiContext
 from api.db import audit, cameras
 from api.db.engine import Connection
@@ -47,7 +48,7 @@ class Importer:
 
     async def run(self, content: bytes) -> ImportReport:
         """Import the file and return the report; HubError INVALID when it is no such file."""
-        sheet = await asyncio.to_thread(read_sheet, content)
+        sheet = tuple(SheetRow(number, cells) for number, cells in await read_apart(content))
         report: dict[int, ImportRow] = {}
         wanted = list(self._parsed(sheet, report))
         wanted = await self._with_good_urls(wanted, report)

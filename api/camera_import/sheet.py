@@ -1,8 +1,8 @@
 """Camera lists from people: CSV (UTF-8 or GB18030, with or without BOM) and XLSX, into rows of text.
 
-Pure, and slow for large files, so its caller runs it in an executor. Refuses what is not such a file, more than
+Pure, and slow for hostile files, so `apart` runs it in a child process. Refuses what is not such a file, more than
 `MAX_ROWS` rows, and archives that unpack to more than `MAX_UNPACKED_BYTES`. Knows headings in Chinese and English;
-whether a row makes a camera is `services.imports`' to say.
+whether a row makes a camera is `importer`'s to say.
 """
 
 import csv
@@ -21,7 +21,7 @@ from media.base.errors import ErrorKind, HubError
 MAX_ROWS = 5000
 MAX_COLUMNS = 64
 MAX_CELL_CHARS = 2000
-MAX_UNPACKED_BYTES = 100_000_000
+MAX_UNPACKED_BYTES = 40_000_000
 _XLSX_MAGIC = b"PK\x03\x04"
 
 HEADINGS = {
