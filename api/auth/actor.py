@@ -40,6 +40,11 @@ class Actor:
         if self.principal is not None:
             self.principal.check(verb, org_path, camera_id)
 
+    def check_known(self, read: Verb, org_path: str, camera_id: str | None = None, *, code: str) -> None:
+        """Raise HubError NOT_FOUND with `code` when the actor may not even read what lies there."""
+        if self.principal is not None:
+            self.principal.check_known(read, org_path, camera_id, code=code)
+
     def entry(self, at_us: int, action: str, target: Target, *, outcome: str = "ok", **details: Any) -> AuditEntry:
         """Return the audit entry of an action; details must be JSON values and hold no secret."""
         return AuditEntry(

@@ -48,6 +48,11 @@ class Principal:
         if not self.may(verb, org_path, camera_id):
             raise HubError(ErrorKind.DENIED, "not allowed here", code="denied", verb=verb.value)
 
+    def check_known(self, read: Verb, org_path: str, camera_id: str | None = None, *, code: str) -> None:
+        """Raise HubError NOT_FOUND with `code` when one may not even read what lies there: for one it does not exist."""
+        if not self.may(read, org_path, camera_id):
+            raise HubError(ErrorKind.NOT_FOUND, "no such thing here", code=code)
+
     def cameras_granted(self, verb: Verb) -> frozenset[str]:
         """Return the cameras on which `verb` is held by personal grant."""
         return frozenset(camera_id for camera_id, verbs in self.camera_grants.items() if verb in verbs)

@@ -29,7 +29,7 @@ async def list_cameras(
     enabled: bool | None = None,
 ) -> CameraPage:
     """List the cameras one may see, each with its present state; `org_id` narrows to a subtree, `q` to a name."""
-    within = (await orgs.find(access.ctx, org_id)).path if org_id else "/"
+    within = (await orgs.find(access.ctx, org_id, access.me)).path if org_id else "/"
     wanted = cameras.filter_for(access.me, within=within, text=q.strip(), enabled=enabled)
     page = await cameras.page(access.ctx, wanted, decode_cursor(cursor), limit)
     states = await cameras.statuses(access.ctx, page.items)

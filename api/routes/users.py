@@ -70,7 +70,7 @@ async def create_user(access: Keeper, body: UserCreate) -> User:
 async def read_user(access: Lister, user_id: UserId) -> User:
     """Show an account."""
     view = await users.find(access.ctx, user_id)
-    access.actor.check(Verb.USER_READ, view.user.org_path or "/")
+    access.actor.check_known(Verb.USER_READ, view.user.org_path or "/", code="unknown_user")
     return user_out(view)
 
 
@@ -94,7 +94,7 @@ async def delete_user(access: Keeper, user_id: UserId) -> None:
 async def list_camera_grants(access: Lister, user_id: UserId) -> CameraGrantList:
     """List what was granted to one person camera by camera."""
     view = await users.find(access.ctx, user_id)
-    access.actor.check(Verb.USER_READ, view.user.org_path or "/")
+    access.actor.check_known(Verb.USER_READ, view.user.org_path or "/", code="unknown_user")
     return CameraGrantList(items=[grant_out(row) for row in await users.camera_grants(access.ctx, user_id)])
 
 

@@ -104,7 +104,7 @@ async def check_urls(ctx: ApiContext, wanted: NewCamera) -> None:
 
 async def check_place(connection: Connection, actor: Actor, org_id: str) -> None:
     """Refuse an organisation that does not exist or where the actor may not manage cameras."""
-    org = await existing_org(connection, org_id)
+    org = await existing_org(connection, org_id, within=actor)
     actor.check(Verb.CAMERA_MANAGE, org.path)
 
 

@@ -36,16 +36,25 @@ class OrgCounts:
     online: int
 
 
-async def find(ctx: ApiContext, org_id: str) -> OrgRow:
-    """Return an organisation; HubError NOT_FOUND."""
+async def find(ctx: ApiContext, org_id: str, reader: Principal | None = None) -> OrgRow:
+    """Return an organisation; HubError NOT_FOUND, also for one of which `reader` sees nothing at all."""
     async with ctx.db.read() as connection:
-        return await existing(connection, org_id, ErrorKind.NOT_FOUND)
+        org = await existing(connection, org_id, ErrorKind.NOT_FOUND)
+        if reader is None or reader.may(Verb.ORG_READ, org.path) or reader.org_path.startswith(org.path):
+            return org
+        granted = await users.granted_org_paths(connection, reader.cameras_granted(Verb.CAMERA_READ))
+    if any(path.startswith(org.path) for path in granted):
+        return org
+    raise HubError(ErrorKind.NOT_FOUND, "no such organisation", code="unknown_org", org_id=org_id)
 
 
-async def existing(connection: Connection, org_id: str, kind: ErrorKind = ErrorKind.INVALID) -> OrgRow:
-    """Return an organisation that a request names; HubError `unknown_org`."""
+async def existing(
+    connection: Connection, org_id: str, kind: ErrorKind = ErrorKind.INVALID, *, within: Actor | None = None
+) -> OrgRow:
+    """Return an organisation that a request names; HubError `unknown_org`, also for one that `within` may not read."""
     org = await orgs.get(connection, org_id)
-    if org is None:
+    reader = within.principal if within is not None else None
+    if org is None or (reader is not None and not reader.may(Verb.ORG_READ, org.path)):
         raise HubError(kind, "no such organisation", code="unknown_org", org_id=org_id)
     return org
 
@@ -54,7 +63,7 @@ async def create(ctx: ApiContext, actor: Actor, wanted: NewOrg) -> OrgRow:
     """Make an organisation; HubError CONFLICT `duplicate_id`, INVALID `org_level` or `unknown_org`, or DENIED."""
     now_us = ctx.clock.wall_us()
     async with ctx.db.write() as connection:
-        parent = await existing(connection, wanted.parent_id) if wanted.parent_id else None
+        parent = await existing(connection, wanted.parent_id, within=actor) if wanted.parent_id else None
         actor.check(Verb.ORG_MANAGE, parent.path if parent else "/")
         _check_level(wanted.level, parent)
         org_id = wanted.id or new_id("org-")

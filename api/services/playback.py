@@ -89,7 +89,8 @@ async def grant(ctx: ApiContext, actor: Actor, wanted: GrantRequest) -> Granted:
 
 def _verbs_held(me: Principal, found: tuple[CameraRow, ...], wanted: GrantRequest) -> frozenset[Verb]:
     """Return the wanted verbs held on every camera; looking is the least."""
-    missing = set(wanted.camera_ids) - {camera.id for camera in found}
+    known = {camera.id for camera in found if me.may(Verb.CAMERA_READ, camera.org_path, camera.id)}
+    missing = set(wanted.camera_ids) - known
     if missing:
         raise HubError(ErrorKind.NOT_FOUND, "no such camera", code="unknown_camera", camera_id=min(missing))
     for camera in found:

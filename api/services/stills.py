@@ -83,6 +83,7 @@ async def _stored_url(ctx: ApiContext, actor: Actor, url: str, camera_id: str) -
         camera = await cameras.get(connection, camera_id)
     if camera is None:
         raise HubError(ErrorKind.NOT_FOUND, "no such camera", code="unknown_camera")
+    actor.check_known(Verb.CAMERA_READ, camera.org_path, camera.id, code="unknown_camera")
     actor.check(Verb.CAMERA_MANAGE, camera.org_path, camera.id)
     for shown, sealed in (
         (camera.source_url_masked, camera.source_url_enc),

@@ -102,7 +102,7 @@ async def create(ctx: ApiContext, actor: Actor, wanted: NewUser, *, is_policy_wa
         "created_us": now_us, "updated_us": now_us,
     }  # fmt: skip
     async with ctx.db.write() as connection:
-        path = (await existing_org(connection, wanted.org_id)).path if wanted.org_id else ROOT_PATH
+        path = (await existing_org(connection, wanted.org_id, within=actor)).path if wanted.org_id else ROOT_PATH
         actor.check(Verb.USER_MANAGE, path)
         await _refuse_duplicate(connection, user_id, username)
         await users.add(connection, values, roles)
@@ -132,6 +132,7 @@ async def change(ctx: ApiContext, actor: Actor, user_id: str, wanted: UserChange
         if wanted.roles is not None:
             roles = check_roles(wanted.roles)
             _check_grantable(actor, roles)
+            _check_not_for_oneself(actor, user_id, verbs_of(roles))
             await users.set_roles(connection, user_id, roles)
         await users.change(connection, user_id, values | {"updated_us": now_us})
         await _refuse_headless(connection, before)
@@ -157,7 +158,7 @@ def _listed(wanted: UserChanges, values: Mapping[str, Any]) -> dict[str, Any]:
 async def _values(connection: Connection, actor: Actor, before: UserView, wanted: UserChanges) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if wanted.org_id is not None:
-        actor.check(Verb.USER_MANAGE, (await existing_org(connection, wanted.org_id)).path)
+        actor.check(Verb.USER_MANAGE, (await existing_org(connection, wanted.org_id, within=actor)).path)
         values["org_id"] = wanted.org_id
     if wanted.enabled is False and actor.user_id == before.user.id:
         raise HubError(ErrorKind.CONFLICT, "not your own account", code="not_yourself")
@@ -169,8 +170,20 @@ async def _values(connection: Connection, actor: Actor, before: UserView, wanted
 
 def _check_touchable(actor: Actor, before: UserView) -> None:
     """Refuse to touch an account outside the actor's subtree, or one that holds privileged verbs the actor lacks."""
+    _check_known(actor, before)
     actor.check(Verb.USER_MANAGE, before.user.org_path or ROOT_PATH)
     _check_grantable(actor, before.roles)
+
+
+def _check_known(actor: Actor, view: UserView) -> None:
+    """Answer an account outside the actor's subtree as if it did not exist."""
+    actor.check_known(Verb.USER_READ, view.user.org_path or ROOT_PATH, code="unknown_user")
+
+
+def _check_not_for_oneself(actor: Actor, user_id: str, verbs: Iterable[Verb]) -> None:
+    """Refuse that somebody who manages accounts hands themselves what they do not hold."""
+    if actor.principal is not None and actor.user_id == user_id and set(verbs) - actor.principal.verbs:
+        raise HubError(ErrorKind.DENIED, "not yours to hand to yourself", code="role_not_grantable")
 
 
 async def _refuse_headless(connection: Connection, before: UserView) -> None:
@@ -212,11 +225,14 @@ async def grant_camera(
     now_us = ctx.clock.wall_us()
     async with ctx.db.write() as connection:
         user = await _existing(connection, user_id)
+        _check_known(actor, user)
         actor.check(Verb.USER_MANAGE, user.user.org_path or ROOT_PATH)
         camera = await cameras.get(connection, camera_id)
         if camera is None:
             raise HubError(ErrorKind.NOT_FOUND, "no such camera", code="unknown_camera")
+        actor.check_known(Verb.CAMERA_READ, camera.org_path, camera.id, code="unknown_camera")
         actor.check(Verb.USER_MANAGE, camera.org_path)
+        _check_not_for_oneself(actor, user_id, (Verb(verb) for verb in wanted))
         await users.remove_camera_grants(connection, user_id, camera_id)
         rows = [CameraGrantRow(user_id, camera_id, verb, expires_us, now_us) for verb in wanted]
         await users.add_camera_grants(connection, rows)
@@ -232,6 +248,7 @@ async def withdraw_camera(ctx: ApiContext, actor: Actor, user_id: str, camera_id
     now_us = ctx.clock.wall_us()
     async with ctx.db.write() as connection:
         user = await _existing(connection, user_id)
+        _check_known(actor, user)
         actor.check(Verb.USER_MANAGE, user.user.org_path or ROOT_PATH)
         if not await users.remove_camera_grants(connection, user_id, camera_id):
             raise HubError(ErrorKind.NOT_FOUND, "no such grant", code="not_found")

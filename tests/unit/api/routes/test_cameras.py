@@ -144,11 +144,20 @@ async def test_a_camera_belongs_where_its_maker_may_manage(plane: Plane, county:
     account = {"username": "fix", "password": "Fix-it-all-8", "org_id": "other", "roles": ["maintainer"]}
     await county.made("/users", account)
     fixer = await plane.log_in("fix", "Fix-it-all-8")
-    assert (await fixer.post("/cameras", {**CAMERA, "id": "mine"})).status_code == 403
-    assert (await fixer.patch("/cameras/gate-1", {"name": "x"})).status_code == 403
+    for org_id in ("town", "nowhere"):
+        placed = await fixer.post("/cameras", {**CAMERA, "id": "mine", "org_id": org_id})
+        assert (placed.status_code, placed.json()["code"]) == (400, "unknown_org")
+    for camera_id in ("gate-1", "no-such"):
+        for answer in (
+            await fixer.get(f"/cameras/{camera_id}"),
+            await fixer.patch(f"/cameras/{camera_id}", {"name": "x"}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (404, "unknown_camera")
+    for org_id in ("town", "nowhere"):
+        assert (await fixer.get("/cameras", params={"org_id": org_id})).status_code == 404
     await fixer.made("/cameras", {**CAMERA, "id": "mine", "org_id": "other"})
     moved = await fixer.patch("/cameras/mine", {"org_id": "town"})
-    assert moved.status_code == 403
+    assert (moved.status_code, moved.json()["code"]) == (400, "unknown_org")
     assert [camera["id"] for camera in (await fixer.get("/cameras")).json()["items"]] == ["mine"]
 
 

@@ -114,7 +114,7 @@ async def test_a_stranger_to_the_organisation_imports_nothing(plane: Plane, coun
     account = {"username": "fix", "password": "Fix-it-all-8", "org_id": "far", "roles": ["maintainer"]}
     await county.made("/users", account)
     report = (await load(await plane.log_in("fix", "Fix-it-all-8"), f"{HEAD}\n{GOOD}\n".encode())).json()
-    assert [row["code"] for row in report["rows"]] == ["denied"]
+    assert [row["code"] for row in report["rows"]] == ["unknown_org"]
 
 
 async def test_five_hundred_cameras_are_one_import(plane: Plane, county: Person) -> None:

@@ -71,10 +71,13 @@ async def test_somebody_of_a_township_sees_and_touches_only_the_township(plane: 
     assert [org["id"] for org in (await wang.get("/orgs")).json()["items"]] == ["east", "east-1"]
     for answer in (
         await wang.get("/orgs/west"),
+        await wang.get("/orgs/no-such"),
         await wang.get(f"/orgs/{root}"),
         await wang.patch("/orgs/west", {"name": "x"}),
     ):
-        assert (answer.status_code, answer.json()["code"]) == (403, "denied")
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_org")
     assert (await wang.post("/orgs", {"name": "x", "level": "county"})).status_code == 403
-    assert (await wang.post("/orgs", {"name": "x", "level": "village", "parent_id": "west"})).status_code == 403
+    for parent in ("west", "no-such"):
+        answer = await wang.post("/orgs", {"name": "x", "level": "village", "parent_id": parent})
+        assert (answer.status_code, answer.json()["code"]) == (400, "unknown_org")
     await wang.made("/orgs", {"id": "east-2", "name": "二村", "level": "village", "parent_id": "east"})
