@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.db.rows import all_of, first_of
-from api.db.tables import login_failures, login_sessions, refresh_tokens
+from api.db.tables import login_failures, login_sessions, refresh_tokens, users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +119,13 @@ async def total_failures(connection: AsyncConnection, username: str, since_us: i
         table.username == username, table.last_us >= since_us
     )
     return int((await connection.execute(query)).scalar_one())
+
+
+async def has_come_from(connection: AsyncConnection, username: str, address: str) -> bool:
+    """Tell whether the user has logged in from the address before, as far back as log-ins are kept."""
+    query = select(login_sessions.c.id).join(users, users.c.id == login_sessions.c.user_id)
+    query = query.where(users.c.username == username, login_sessions.c.address == address).limit(1)
+    return (await connection.execute(query)).first() is not None
 
 
 async def clear_failures(connection: AsyncConnection, username: str, address: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from api.auth.actor import Actor
+from api.auth.address import network_of
 from api.auth.tokens import secret_hash
 from api.auth.verbs import Verb
 from api.context import ApiContext
@@ -47,7 +48,8 @@ class GrantPermission(Permission):
         control: Control = request.app.state.control
         assert self.verb is not None
         address = client_address(request)
-        await control.limiter.take(ADDRESS, address)
+        network = network_of(address)
+        await control.limiter.take(ADDRESS, network)
         camera_id = check_id(str(request.path_params["camera_id"]))
         in_url = request.query_params.get("grant", "")
         token = in_url or request.cookies.get(GRANT_COOKIE, "")
@@ -55,7 +57,7 @@ class GrantPermission(Permission):
             use = await self._present(control, request, token[:_MAX_TOKEN_CHARS], camera_id)
         except HubError as error:
             if error.kind in {ErrorKind.DENIED, ErrorKind.UNAUTHENTICATED}:
-                await control.limiter.take(ANONYMOUS, address)
+                await control.limiter.take(ANONYMOUS, network)
             raise
         request.state.user = use.principal.username
         await control.limiter.take(ACCOUNT, use.principal.user_id)

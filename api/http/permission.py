@@ -1,7 +1,8 @@
 """What every route declares: a verb and a scope, or openly that it is public. There is no third way.
 
 `require(verb, scope)` is a dependency: it authenticates, limits, finds the thing the path names, and checks the verb
-there, so that a handler runs only when all of that went well and gets it as `Access`. A test walks all routes and
+there, so that a handler runs only when all of that went well and gets it as `Access`. What one may not even read is answered as
+if it did not exist. A test walks all routes and
 fails on one without such a declaration.
 """
 
@@ -12,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.auth.actor import Actor
+from api.auth.address import network_of, plain_address
 from api.auth.principal import Principal
 from api.auth.verbs import Verb
 from api.context import ApiContext
@@ -84,23 +86,24 @@ class Permission:
         """Return the access, or raise the HubError that says why not."""
         control: Control = request.app.state.control
         address = client_address(request)
-        await control.limiter.take(ADDRESS, address)
+        network = network_of(address)
+        await control.limiter.take(ADDRESS, network)
         actor = Actor(username="", address=address, trace_id=request.state.trace_id)
         if self.scope is Scope.PUBLIC:
-            await control.limiter.take(ANONYMOUS, address)
+            await control.limiter.take(ANONYMOUS, network)
             return Access(control.ctx, control, actor)
-        principal = await self._authenticate(control, request, address)
+        principal = await self._authenticate(control, request, network)
         request.state.user = principal.username
         await control.limiter.take(ACCOUNT, principal.user_id)
         actor = Actor(principal=principal, address=address, trace_id=request.state.trace_id)
         return await self._in_scope(request, Access(control.ctx, control, actor, principal))
 
-    async def _authenticate(self, control: Control, request: Request, address: str) -> Principal:
+    async def _authenticate(self, control: Control, request: Request, network: str) -> Principal:
         try:
             return await principals.authenticate(control.ctx, bearer_token(request))
         except HubError as error:
             if error.kind is ErrorKind.UNAUTHENTICATED:
-                await control.limiter.take(ANONYMOUS, address)
+                await control.limiter.take(ANONYMOUS, network)
             raise
 
     async def _in_scope(self, request: Request, access: Access) -> Access:
@@ -113,10 +116,12 @@ class Permission:
             raise denied(verb)
         if self.scope is Scope.ORG:
             org = await orgs.find(access.ctx, _named(request, "org_id"))
+            principal.check_known(Verb.ORG_READ, org.path, code="unknown_org")
             principal.check(verb, org.path)
             return Access(access.ctx, access.control, access.actor, principal, org=org)
         if self.scope is Scope.CAMERA:
             camera = await cameras.find(access.ctx, _named(request, "camera_id"))
+            principal.check_known(Verb.CAMERA_READ, camera.org_path, camera.id, code="unknown_camera")
             principal.check(verb, camera.org_path, camera.id)
             return Access(access.ctx, access.control, access.actor, principal, camera=camera)
         return access
@@ -142,7 +147,7 @@ def bearer_token(request: Request) -> str:
 
 def client_address(request: Request) -> str:
     """Return the peer's address as the server (which may trust a proxy) sees it."""
-    return request.client.host if request.client else "local"
+    return plain_address(request.client.host) if request.client else "local"
 
 
 PUBLIC = Permission(None, Scope.PUBLIC)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Cookie, Request, Response
 
-from api.control.limits import LOGIN
+from api.auth.address import network_of
+from api.control.limits import LOGIN, PASSWORD
 from api.http.permission import Access, LoggedIn, Public
 from api.schemas.auth import LoginRequest, Me, PasswordChange, RefreshRequest, TokenPair
 from api.services import login, users
@@ -15,6 +16,8 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 
 COOKIE = "xy_refresh"
 COOKIE_PATH = "/api/v1/auth"
+_OWN_SITE = frozenset({"same-origin", "none"})
+"""SameSite does not tell the ports of a host apart; browsers say in `Sec-Fetch-Site` whose page is asking."""
 
 
 def _device(access: Access, request: Request) -> Device:
@@ -35,7 +38,7 @@ def _answer(request: Request, response: Response, tokens: Tokens) -> TokenPair:
 @router.post("/login")
 async def log_in(access: Public, request: Request, response: Response, body: LoginRequest) -> TokenPair:
     """Exchange user name and password for tokens."""
-    await access.control.limiter.take(LOGIN, access.actor.address)
+    await access.control.limiter.take(LOGIN, network_of(access.actor.address))
     tokens = await login.log_in(access.ctx, body.username, body.password, _device(access, request))
     return _answer(request, response, tokens)
 
@@ -51,7 +54,7 @@ async def refresh(
     """Exchange a refresh token, from the body or the cookie, for new tokens; it is good once."""
     given = body.refresh_token if body else None
     token = given or xy_refresh
-    if not token:
+    if not token or (not given and request.headers.get("sec-fetch-site", "same-origin") not in _OWN_SITE):
         raise HubError(ErrorKind.UNAUTHENTICATED, "no refresh token", code="refresh_invalid")
     tokens = await login.refresh(access.ctx, token, _device(access, request), is_cookie=not given)
     return _answer(request, response, tokens)
@@ -67,6 +70,7 @@ async def log_out(access: LoggedIn, response: Response) -> None:
 @router.post("/password", status_code=204)
 async def change_password(access: LoggedIn, body: PasswordChange) -> None:
     """Set one's own password; other log-ins end."""
+    await access.control.limiter.take(PASSWORD, access.me.user_id)
     await login.change_password(access.ctx, access.actor, body.current, body.new)
 
 

@@ -73,7 +73,9 @@ async def snapshot(
     width: Annotated[int, Query(ge=0, le=4096)] = 0,
 ) -> Response:
     """Show the latest key picture as JPEG, scaled down to `width` when given."""
-    is_noted = not access.control.recent.is_first(f"{access.me.user_id}/{access.the_camera.id}", SNAPSHOT_NOTED_S)
-    wanted = StillRequest(stream, width, is_noted)
-    still = await stills.take(access.ctx, access.actor, access.the_camera, wanted)
+    recent, key = access.control.recent, f"{access.me.session_id}/{access.the_camera.id}"
+    is_noted = recent.has(key, SNAPSHOT_NOTED_S)
+    still = await stills.take(access.ctx, access.actor, access.the_camera, StillRequest(stream, width, is_noted))
+    if not is_noted:
+        recent.note(key)
     return Response(still.jpeg, media_type="image/jpeg", headers={"X-Xiangyun-Taken-At": still.taken_at})

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from api.auth.address import network_of
 from api.control.limits import LOGIN
 from api.http.permission import Public
 from api.schemas.auth import SetupRequest, SetupState
@@ -20,7 +21,7 @@ async def read_setup(access: Public) -> SetupState:
 @router.post("", status_code=201)
 async def run_setup(access: Public, body: SetupRequest) -> SetupState:
     """Make the first administrator and the county; once."""
-    await access.control.limiter.take(LOGIN, access.actor.address)
+    await access.control.limiter.take(LOGIN, network_of(access.actor.address))
     wanted = FirstRun(
         username=body.username, password=body.password, county_name=body.county_name, display_name=body.display_name
     )

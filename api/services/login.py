@@ -1,7 +1,8 @@
 """Logging in and out: passwords, lockout, access and refresh tokens.
 
 Lockout counts per account *and* address: a county shares one public address, so one person's typing errors must not
-lock out the others, nor may a stranger elsewhere lock out the person. Refresh tokens are used once; a second use
+lock out the others, nor may a stranger elsewhere lock out the person; many strangers together lock the account, but
+not where the person has logged in before. Of IPv6 an address is its /64. Refresh tokens are used once; a second use
 means that somebody else holds a copy, and ends the log-in. Called by `routes.auth`.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from api.auth import passwords
 from api.auth.actor import Actor, Target
+from api.auth.address import network_of
 from api.auth.tokens import ACCESS_LIFETIME_S, new_secret, secret_hash
 from api.context import ApiContext
 from api.db import audit, logins, users
@@ -85,11 +87,11 @@ def _bad_credentials() -> HubError:
 
 async def _refuse_locked(ctx: ApiContext, connection: Connection, name: str, device: Device) -> None:
     now_us = ctx.clock.wall_us()
-    row = await logins.get_failures(connection, name, device.address)
+    row = await logins.get_failures(connection, name, network_of(device.address))
     locked_until_us = row.locked_until_us if row else 0
     if locked_until_us <= now_us:
         total = await logins.total_failures(connection, name, now_us - FAILURE_WINDOW_US)
-        if total < MAX_FAILURES_ANYWHERE:
+        if total < MAX_FAILURES_ANYWHERE or await logins.has_come_from(connection, name, device.address[:64]):
             return
         locked_until_us = now_us + LOCK_US
     wait_s = (locked_until_us - now_us) / SECOND_US
@@ -99,12 +101,13 @@ async def _refuse_locked(ctx: ApiContext, connection: Connection, name: str, dev
 async def _note_failure(ctx: ApiContext, name: str, user: UserRow | None, device: Device) -> None:
     now_us = ctx.clock.wall_us()
     async with ctx.db.write() as connection:
-        row = await logins.get_failures(connection, name, device.address)
+        network = network_of(device.address)
+        row = await logins.get_failures(connection, name, network)
         is_fresh = row is None or row.last_us < now_us - FAILURE_WINDOW_US
         failures = 1 if is_fresh or row is None else row.failures + 1
         is_locked = failures >= MAX_FAILURES
         until_us = now_us + LOCK_US if is_locked else 0
-        await logins.put_failures(connection, name, device.address, FailureRow(failures, now_us, until_us))
+        await logins.put_failures(connection, name, network, FailureRow(failures, now_us, until_us))
         entry = _actor(name, device).entry(
             now_us, "auth.login", Target("user", user.id if user else ""), outcome="failed",
             failures=failures, is_locked=is_locked,
@@ -120,7 +123,8 @@ async def _begin(ctx: ApiContext, user: UserRow, device: Device) -> Tokens:
     now_us = ctx.clock.wall_us()
     session_id = new_id()
     async with ctx.db.write() as connection:
-        await logins.clear_failures(connection, user.username, device.address)
+        await _refuse_locked(ctx, connection, user.username, device)  # others guessed while this one was verified
+        await logins.clear_failures(connection, user.username, network_of(device.address))
         await logins.add_session(
             connection,
             {

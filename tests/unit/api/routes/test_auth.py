@@ -2,9 +2,11 @@
 
 import asyncio
 
+import httpx
 import pytest
 
-from api.services.login import LOCK_US, MAX_FAILURES
+from api.control.limits import PASSWORD
+from api.services.login import LOCK_US, MAX_FAILURES, MAX_FAILURES_ANYWHERE
 from tests.fakes.control import ADMIN, Person, Plane
 
 LOGIN = "/api/v1/auth/login"
@@ -72,6 +74,56 @@ async def test_five_failures_lock_the_account_at_this_address_for_a_while(plane:
     assert other.status_code == 401, "the neighbours behind the same address are not locked out"
     plane.clock.advance(LOCK_US / 1e6 + 1)
     assert (await plane.client.post(LOGIN, json={"username": ADMIN[0], "password": ADMIN[1]})).status_code == 200
+
+
+async def test_guesses_made_at_once_are_not_more_than_five(plane: Plane, admin: Person) -> None:
+    """All of them are let in before the first has failed; the right one among them must not be told."""
+    words = ["nope"] * (MAX_FAILURES + 3) + [ADMIN[1]]
+    tried = (plane.client.post(LOGIN, json={"username": ADMIN[0], "password": word}) for word in words)
+    statuses = [answer.status_code for answer in await asyncio.gather(*tried)]
+    assert 200 not in statuses
+    assert statuses.count(429) >= 1
+
+
+def elsewhere(plane: Plane, address: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=plane.app, client=(address, 1)), base_url="http://hub")
+
+
+async def test_strangers_everywhere_lock_the_account_but_not_where_it_is_at_home(plane: Plane, admin: Person) -> None:
+    for number in range(MAX_FAILURES_ANYWHERE // 4 + 1):
+        async with elsewhere(plane, f"2001:db8:{number:x}::1") as stranger:
+            for _ in range(4):
+                await stranger.post(LOGIN, json={"username": ADMIN[0], "password": "nope"})
+    async with elsewhere(plane, "198.51.100.7") as new_place:
+        locked = await new_place.post(LOGIN, json={"username": ADMIN[0], "password": ADMIN[1]})
+    assert (locked.status_code, locked.json()["code"]) == (429, "account_locked")
+    assert (await plane.client.post(LOGIN, json={"username": ADMIN[0], "password": ADMIN[1]})).status_code == 200
+
+
+async def test_an_ipv6_subscriber_has_five_guesses_and_not_five_for_each_address(plane: Plane, admin: Person) -> None:
+    statuses = []
+    for number in range(MAX_FAILURES + 1):
+        async with elsewhere(plane, f"2001:db8::{number:x}") as client:
+            statuses.append((await client.post(LOGIN, json={"username": "admin", "password": "nope"})).status_code)
+    assert statuses == [401] * MAX_FAILURES + [429]
+
+
+async def test_the_refresh_cookie_does_not_serve_another_page_of_this_host(plane: Plane, admin: Person) -> None:
+    await plane.client.post(LOGIN, json={"username": ADMIN[0], "password": ADMIN[1]})
+    assert plane.client.cookies.get("xy_refresh")
+    for site in ("same-site", "cross-site"):
+        answer = await plane.client.post("/api/v1/auth/refresh", headers={"Sec-Fetch-Site": site})
+        assert (answer.status_code, answer.json()["code"]) == (401, "refresh_invalid")
+    own = await plane.client.post("/api/v1/auth/refresh", headers={"Sec-Fetch-Site": "same-origin"})
+    assert own.status_code == 200
+
+
+async def test_ones_own_password_is_not_guessed_at_full_speed(plane: Plane, admin: Person) -> None:
+    plane.state.is_limiting = True
+    tries = [
+        await admin.post("/auth/password", {"current": "x", "new": "Neues-Wort-77"}) for _ in range(PASSWORD.burst + 2)
+    ]
+    assert [answer.status_code for answer in tries] == [400] * PASSWORD.burst + [429] * 2
 
 
 async def test_a_refresh_token_is_good_once_and_its_second_use_ends_the_login(plane: Plane, admin: Person) -> None:

@@ -203,6 +203,15 @@ async def test_stills_are_noted_once_a_minute(plane: Plane, county: Person) -> N
     assert await actions(county, "view") == ["view.snapshot"]
 
 
+async def test_a_still_that_failed_does_not_make_the_next_one_unwritten(plane: Plane, county: Person) -> None:
+    await county.patch("/cameras/gate", {"enabled": False})
+    assert (await county.get("/cameras/gate/snapshot.jpg")).status_code == 409
+    await county.patch("/cameras/gate", {"enabled": True})
+    plane.worker.answers["GET /cameras/gate/snapshot.jpg"] = Response(b"\xff\xd8", 200, media_type="image/jpeg")
+    assert (await county.get("/cameras/gate/snapshot.jpg")).status_code == 200
+    assert await actions(county, "view") == ["view.snapshot"]
+
+
 async def test_a_probe_is_passed_on_and_an_unallowed_host_is_not(plane: Plane, county: Person) -> None:
     found = '{"ok":true,"tracks":[],"video":null,"audio":null}'
     plane.worker.answers["POST /probe"] = Response(found, 200, media_type="application/json")
