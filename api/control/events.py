@@ -21,7 +21,7 @@ from api.db import cameras
 from api.services.principals import Login, load
 from api.state import Message
 from api.state.messages import CONNECTED
-from media.base.errors import HubError
+from media.base.errors import ErrorKind, HubError
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +32,8 @@ QUEUE_ITEMS = 512
 CHECK_EVERY_S = 2.0
 PING_EVERY_S = 15.0
 PLACES_FRESH_S = 5.0
+LISTENERS_EACH = 64
+"""Event streams of one account at once: a control room shares one, each screen has a few tabs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,12 @@ class EventHub:
                 log.warning("events are sorted by an old picture of the cameras, the database is away")
         return self._places.get(camera_id)
 
+    def check_room(self, principal: Principal) -> None:
+        """Raise HubError EXHAUSTED `too_many_streams` when the person listens too often already."""
+        mine = sum(listener.principal.user_id == principal.user_id for listener in self._listeners)
+        if mine >= LISTENERS_EACH:
+            raise HubError(ErrorKind.EXHAUSTED, "too many streams", code="too_many_streams", limit=LISTENERS_EACH)
+
     async def stream(self, principal: Principal) -> AsyncIterator[bytes]:
         """Yield the events of one listener until its log-in ends."""
         listener = Listener(principal)
@@ -135,14 +143,14 @@ class EventHub:
         checked_s = pinged_s = loop.time()
         while True:
             event = await listener.get(CHECK_EVERY_S)
-            if event is not None:
-                yield event.encoded()
             now_s = loop.time()
             if now_s - checked_s >= CHECK_EVERY_S:
                 checked_s = now_s
                 if not await self._still_stands(listener):
                     yield Event("session.revoked", {"reason": "login_ended"}).encoded()
                     return
+            if event is not None:
+                yield event.encoded()
             if now_s - pinged_s >= PING_EVERY_S:
                 pinged_s = now_s
                 yield Event("ping", {}).encoded()

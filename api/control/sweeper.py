@@ -66,6 +66,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Do one round; HubError when database or worker is away."""
+        sending = self._streams.view_ids()  # before the views are read: a stream's view is written first
         async with self._ctx.db.read() as connection:
             sessions = await live.open_ones(connection)
             views = await playback.open_views(connection)
@@ -73,6 +74,8 @@ class Sweeper:
             camera_ids = {session.camera_id for session in sessions} | {view.camera_id for view in views}
             rows = await cameras.some(connection, camera_ids) if camera_ids else ()
         self._metrics.live_sessions.set(len(sessions))
+        for view_id in sending - {view.id for view in views}:
+            self._streams.cut(view_id)  # it ended while its first byte was on the way
         owners = {Login(session.user_id, session.login_session_id) for session in sessions}
         owners |= {Login(view.user_id, view.login_session_id) for view in views}
         owners |= {Login(grant.user_id, grant.login_session_id) for grant in grants}

@@ -39,6 +39,7 @@ _STATUS_OF_CODE = {
     "unsupported_media_type": 415,
     "range_not_satisfiable": 416,
     "invalid_body": 422,
+    "request_timeout": 408,
     "outside_window": 416,
     "too_many_viewers": 503,
     "method_not_allowed": 405,

@@ -4,6 +4,7 @@ Plain ASGI, so that streams are not buffered. Answers itself with a problem docu
 the routes. The log line names the path, never a query or a secret.
 """
 
+import asyncio
 import re
 import secrets
 from typing import Any
@@ -23,9 +24,13 @@ log = structlog.get_logger(__name__)
 BODY_LIMIT_BYTES = 1_000_000
 IMPORT_LIMIT_BYTES = 10_000_000
 QUERY_LIMIT_BYTES = 8_192
+BODY_IDLE_S = 20.0
+BODY_TIMEOUT_S = 180.0
+"""A list of cameras of 10 MB takes 80 s over 1 Mbit/s."""
 _API_PREFIX = "/api/v1"
 _IMPORT_PATH = f"{_API_PREFIX}/cameras/import"
 _ASKED_BY_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
@@ -41,6 +46,7 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"permissions-policy", b"camera=(self), microphone=(self), fullscreen=(self), geolocation=()"),
     (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 )
 API_HEADERS = ((b"cache-control", b"no-store"),)
 
@@ -72,13 +78,14 @@ class RequestScope:
 
     async def _serve(self, exchange: "_Exchange") -> None:
         await self._app(exchange.scope, exchange.receive, exchange.send)
-        if exchange.is_too_large and not exchange.is_started:
-            await exchange.refuse(HubError(ErrorKind.INVALID, "too large", code="body_too_large"))
+        if exchange.broken is not None and not exchange.is_started:
+            await exchange.refuse(exchange.broken)
 
     def _report(self, exchange: "_Exchange", took_s: float) -> None:
         scope, route = exchange.scope, exchange.route
         state = scope["state"]
-        self._metrics.requests.labels(scope["method"], route, str(exchange.status)).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.requests.labels(method, route, str(exchange.status)).inc()
         self._metrics.duration.labels(route).observe(took_s)
         code = state.get("error_code")
         if code:
@@ -108,7 +115,9 @@ class _Exchange:
         self.sent_bytes = 0
         self.status = 0
         self.is_started = False
-        self.is_too_large = False
+        self.broken: HubError | None = None
+        self._is_body_there = False
+        self._deadline_s = 0.0
 
     @property
     def route(self) -> str:
@@ -119,15 +128,28 @@ class _Exchange:
         return template or "-"
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        if self._is_body_there:
+            return await self._receive()
+        message = await self._receive_in_time()
         self._received_bytes += len(message.get("body", b""))
+        self._is_body_there = not message.get("more_body", False)
         if self._received_bytes > self._limit_bytes:
-            self.is_too_large = True
-            raise HubError(ErrorKind.INVALID, "too large", code="body_too_large")
+            self.broken = HubError(ErrorKind.INVALID, "too large", code="body_too_large")
+            raise self.broken
         return message
 
+    async def _receive_in_time(self) -> Message:
+        now_s = asyncio.get_running_loop().time()
+        self._deadline_s = self._deadline_s or now_s + BODY_TIMEOUT_S
+        try:
+            async with asyncio.timeout(min(BODY_IDLE_S, self._deadline_s - now_s)):
+                return await self._receive()
+        except TimeoutError:
+            self.broken = HubError(ErrorKind.INVALID, "the body did not come in time", code="request_timeout")
+            raise self.broken from None
+
     async def send(self, message: Message) -> None:
-        if self.is_too_large and not self.is_started:
+        if self.broken is not None and not self.is_started:
             return  # whatever was made of half a body is not the answer
         await self._pass_on(message)
 
@@ -144,8 +166,10 @@ class _Exchange:
         wanted: tuple[tuple[bytes, bytes], ...] = (*SECURITY_HEADERS, (b"x-trace-id", self.trace_id.encode()))
         if self.scope["path"].startswith("/api/"):
             wanted += API_HEADERS
-        if self.scope.get("scheme") == "https":
+        if self.scope.get("scheme") == "https" and _has_usual_port(self.scope):
             wanted += ((b"strict-transport-security", b"max-age=31536000"),)
+        if not self._is_body_there and _has_body(self.scope):
+            wanted += ((b"connection", b"close"),)  # nobody will read what is still on the way
         return headers + [(name, value) for name, value in wanted if name not in present]
 
     async def refuse(self, error: HubError) -> None:
@@ -175,6 +199,16 @@ def _refusal(scope: Scope) -> HubError | None:
     if announced > limit_bytes:
         return HubError(ErrorKind.INVALID, "too large", code="body_too_large")
     return None
+
+
+def _has_usual_port(scope: Scope) -> bool:
+    """Tell whether browsers reach us at port 443: HSTS holds for all ports of a host, also the plain one's."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    return re.search(rb":[0-9]+$", host) is None or host.endswith(b":443")
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in {b"transfer-encoding", b"content-length"} and value != b"0" for name, value in scope["headers"])
 
 
 def _is_text(raw: bytes) -> bool:

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from api.control.limits import ACCOUNT, ANONYMOUS
+from api.http import middleware
+from media.base.errors import ErrorKind, HubError
 from tests.fakes.control import Person, Plane
 
 
@@ -52,6 +54,37 @@ async def test_bodies_are_bounded_announced_or_not(plane: Plane, admin: Person) 
 
     streamed = await admin.call("POST", "/cameras", content=pieces(), headers={"Content-Type": "application/json"})
     assert (streamed.status_code, streamed.json()["code"]) == (413, "body_too_large")
+
+
+async def test_a_state_that_does_not_answer_is_not_asked_for_every_request(plane: Plane, admin: Person) -> None:
+    asked: list[str] = []
+
+    async def hang(key: str, **_: object) -> object:
+        asked.append(key)
+        raise HubError(ErrorKind.UNAVAILABLE, "no answer", code="state_unavailable")
+
+    plane.state.take_token = hang  # type: ignore[method-assign,assignment]
+    for _ in range(10):
+        assert (await admin.get("/auth/me")).status_code == 200
+    assert len(asked) == 1
+    plane.clock.advance(3)
+    await admin.get("/auth/me")
+    assert len(asked) == 2
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    plane: Plane, admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "BODY_IDLE_S", 0.05)
+
+    async def pieces() -> object:
+        yield b'{"id":'
+        await asyncio.sleep(1)
+        yield b'"x"}'
+
+    late = await admin.call("POST", "/cameras", content=pieces(), headers={"Content-Type": "application/json"})
+    assert (late.status_code, late.json()["code"]) == (408, "request_timeout")
+    assert late.headers["connection"] == "close"
 
 
 @pytest.mark.parametrize(
