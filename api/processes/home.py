@@ -8,6 +8,7 @@ them. Refuses a second hub at once, naming the first one's process id.
 import fcntl
 import os
 import secrets
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +50,9 @@ def prepare(settings: Settings) -> Settings:
 
 def _own_run_dir(run_dir: Path) -> None:
     """Close the socket directory to others: the private apps trust whoever can open their socket."""
-    found = run_dir.stat()
-    if found.st_uid != os.getuid():
-        raise HubError(ErrorKind.DENIED, f"{run_dir} belongs to another user; remove it", code="run_dir")
+    found = run_dir.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise HubError(ErrorKind.DENIED, f"{run_dir} is not a directory of this user; remove it", code="run_dir")
     if found.st_mode & 0o077:
         run_dir.chmod(0o700)
 

@@ -1,5 +1,6 @@
 """What every child does first: read the settings its supervisor resolved, name itself, set up its log."""
 
+import os
 import resource
 import sys
 
@@ -19,6 +20,7 @@ def start_process(name: str) -> Settings:
         raise SystemExit(2) from None
     setproctitle.setproctitle(f"xiangyun {name}")
     allow_open_files()
+    os.umask(0o077)  # footage, accounts and notes are this user's only, also in a data directory made by somebody else
     set_up_log(settings, name)
     structlog.get_logger(__name__).info("process started", node=settings.node)
     return settings
