@@ -109,8 +109,8 @@ def _check_volume(root: Path, tally: _Tally, *, deep: bool) -> Iterator[Problem]
 
 def _check_schema(root: Path, index: IndexQueries) -> Iterator[Problem]:
     """Compare with a schema made this moment: a column added by hand is found, too."""
-    fresh = schema_objects()
-    found = index.schema_objects()
+    fresh = set(schema_objects().values())
+    found = set(index.schema_objects().values())
     for text in sorted(fresh - found):
         yield Problem("schema", str(root), INDEX_NAME, f"missing: {text[:80]}")
     for text in sorted(found - fresh):

@@ -1,7 +1,8 @@
 """The index made from the files: mended where it is wrong, or built anew.
 
-Called by `recorder.check.repair` only, under the volume's writer lock. The files are the truth: every row but holds
-follows from them, and holds lie beside the index. Never deletes footage.
+Called under the volume's writer lock by `recorder.check.repair`, and by the writer thread when it finds an index it
+cannot use. The files are the truth: every row but holds follows from them, and holds lie beside the index. Never
+deletes footage.
 """
 
 import json
@@ -21,6 +22,19 @@ from recorder.store import path_exists, read_trailer, segment_files
 from recorder.volume import HOLDS_NAME, Volume, segment_path
 
 log = structlog.get_logger(__name__)
+
+
+def open_index(volume: Volume, reason: str) -> tuple[IndexWriter, int]:
+    """Open the index under the lock and recover; return it and the number of segments touched. HubError, OSError."""
+    index = IndexWriter(volume.path(INDEX_NAME))
+    try:
+        recovered = recover(volume, index, reason)
+        index.commit()
+    except BaseException:
+        index.rollback()
+        index.close()
+        raise
+    return index, recovered
 
 
 def mend(volume: Volume) -> None:
@@ -47,22 +61,27 @@ def rebuild(volume: Volume) -> int:
     HubError CONFLICT `volume_busy`, OSError.
     """
     with WriterLock(volume):
-        fresh = volume.path(INDEX_NAME + ".new")
-        _remove_index(fresh)
-        index = IndexWriter(fresh)
-        try:
-            found = _adopt_all(volume, index)
-            for hold in _saved_holds(volume):
-                index.put_hold(hold)
-            index.set_meta("volume_uuid", volume.uuid)
-            _seal_all(volume, index)
-        finally:
-            index.close()
-        old = volume.path(INDEX_NAME)
-        if path_exists(old):
-            old.replace(volume.path(INDEX_NAME + ".old"))
-        _remove_index(old)
-        fresh.replace(old)
+        return rebuild_locked(volume)
+
+
+def rebuild_locked(volume: Volume) -> int:
+    """Do as `rebuild` does, for a caller that holds the writer lock. HubError, OSError."""
+    fresh = volume.path(INDEX_NAME + ".new")
+    _remove_index(fresh)
+    index = IndexWriter(fresh)
+    try:
+        found = _adopt_all(volume, index)
+        for hold in _saved_holds(volume):
+            index.put_hold(hold)
+        index.set_meta("volume_uuid", volume.uuid)
+        _seal_all(volume, index)
+    finally:
+        index.close()
+    old = volume.path(INDEX_NAME)
+    if path_exists(old):
+        old.replace(volume.path(INDEX_NAME + ".old"))
+    _remove_index(old)
+    fresh.replace(old)
     log.info("index rebuilt", volume=volume.uuid, segments=found)
     return found
 

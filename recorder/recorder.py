@@ -7,7 +7,7 @@ of the GOP is dropped, counted, and the gap is called `overload`. Never imports 
 
 import asyncio
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +21,7 @@ from media.base.ids import CameraId, Quality
 from media.container.entries import is_storable
 from media.ffmpeg.transcode import AudioTranscoder, TranscodedTrack, is_transcodable
 from media.packet import AccessUnit, EndReason, Track
+from recorder.identities import IdentityBook
 from recorder.index.rows import HoldRow
 from recorder.policy import RecordingPolicy
 from recorder.segmenter import Fragment, Segmenter
@@ -60,10 +61,10 @@ class _Cursor:
 
 @dataclass(frozen=True, slots=True)
 class RecorderOptions:
-    """Rarely changed: limits per volume (None: by size), the volumes' expected identities, cutting lengths."""
+    """Rarely changed: limits per volume (None: by size), the volumes' remembered identities, cutting lengths."""
 
     limits: Limits | None = None
-    expected_uuids: Mapping[Path, str] | None = None
+    identities: IdentityBook | None = None
     fragment_s: float = 1.0
     segment_s: float = 300.0
 
@@ -263,7 +264,7 @@ class Deps:
 
     def stop_reason(self) -> str:
         """Return why no volume accepts."""
-        return next((w.stopped.value for w in self.writers if w.stopped is not None), EndReason.SHUTDOWN.value)
+        return next((w.stop_reason for w in self.writers if w.stopped is not None), EndReason.SHUTDOWN.value)
 
 
 class Recorder:
@@ -290,9 +291,8 @@ class Recorder:
         self._on_event = on_event
         self._cameras: dict[tuple[str, str], CameraRecorder] = {}
         options = options or RecorderOptions()
-        expected = options.expected_uuids or {}
         writers = tuple(
-            VolumeWriter(WriterOptions(root, node, epoch, options.limits, expected.get(root)), clock, self._event)
+            VolumeWriter(WriterOptions(root, node, epoch, options.limits, options.identities), clock, self._event)
             for root in volumes
         )
         self._deps = Deps(clock, writers, AudioTranscoder(), options)

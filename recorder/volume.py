@@ -5,10 +5,11 @@ the index belongs to. All paths handed out are relative or derived from the root
 Refuses a directory whose identity does not match its index.
 """
 
+import errno
 import json
 import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from media.base.clock import utc_of_us
@@ -48,13 +49,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """An identified volume at `root`."""
+    """An identified volume at `root`. `device` is the file system it was opened on; 0 when nobody looked."""
 
     root: Path
     uuid: str
+    device: int = field(default=0, compare=False)
 
     def space(self) -> Space:
-        """Return the file system's room; OSError when the disk is gone."""
+        """Return the file system's room; OSError when the disk is gone, ENODEV when it was unmounted or swapped."""
+        if self.device and (self.root / IDENTITY_NAME).stat().st_dev != self.device:
+            raise OSError(errno.ENODEV, "another file system is mounted here", str(self.root))
         stat = os.statvfs(self.root)
         return Space(stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize)
 
@@ -71,21 +75,23 @@ def open_volume(root: Path, *, expected_uuid: str | None = None, create: bool = 
     """
     identity = root / IDENTITY_NAME
     try:
-        found = _read_identity(identity)
+        found = read_identity(identity)
         if found is None:
             if not create or expected_uuid is not None:
                 raise HubError(ErrorKind.UNAVAILABLE, "no volume is mounted here", code="volume_unavailable")
             if (root / FOOTAGE_DIR).exists():
                 raise HubError(ErrorKind.DATA_LOSS, "footage without an identity file", code="volume_damaged")
             found = _create(root, identity)
+        device = identity.stat().st_dev
     except OSError as exc:
         raise HubError(ErrorKind.UNAVAILABLE, "volume cannot be opened", code="volume_unavailable") from exc
     if expected_uuid is not None and found != expected_uuid:
         raise HubError(ErrorKind.CONFLICT, "another disk is mounted here", code="wrong_volume", found=found)
-    return Volume(root, found)
+    return Volume(root, found, device)
 
 
-def _read_identity(identity: Path) -> str | None:
+def read_identity(identity: Path) -> str | None:
+    """Return the uuid in an identity file, None when there is none; HubError DATA_LOSS when damaged, OSError."""
     try:
         value = json.loads(identity.read_text(encoding="utf-8"))["uuid"]
         return uuid.UUID(value).hex

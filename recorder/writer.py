@@ -21,15 +21,16 @@ import structlog
 from media.base.clock import Clock
 from media.base.errors import ErrorKind, HubError
 from media.packet import EndReason
-from recorder.index.migrate import INDEX_NAME
+from recorder.identities import IdentityBook
 from recorder.index.rows import HoldRow
 from recorder.index.writer import IndexWriter
 from recorder.lock import WriterLock
-from recorder.recovery import Sealer, recover
+from recorder.rebuild import open_index, rebuild_locked
+from recorder.recovery import Sealer
 from recorder.retention import Keeper
 from recorder.segmenter import Fragment
 from recorder.stream_writer import Cursor, SegmentError, Shared, StreamWriter, reason_of
-from recorder.volume import HOLDS_NAME, Limits, open_volume, write_durably
+from recorder.volume import HOLDS_NAME, Limits, Volume, open_volume, write_durably
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ SYNC_EVERY_NS = 10_000_000_000
 SPACE_EVERY_NS = 1_000_000_000
 RETAIN_EVERY_NS = 60_000_000_000
 RETRY_EVERY_NS = 10_000_000_000
+REBUILD_EVERY_NS = 3_600_000_000_000
 SLOW_NS = 500_000_000
 """A turn of the thread that takes longer is worth a line in the log."""
 QUEUE_BYTES = 64 << 20
@@ -46,6 +48,9 @@ QUEUE_BYTES = 64 << 20
 _TICK_S = 0.25
 _FULL_BYTES = 1 << 20
 """Less room than the index may need for one commit."""
+_REBUILT = frozenset({"index_damaged", "index_outdated"})
+_TOLD = frozenset({"volume_unavailable", "wrong_volume", "volume_damaged", "volume_busy", "index_version"})
+"""Codes that say more to a person than `disk_error`; a camera's recording state gives them as its reason."""
 
 OnEvent = Callable[[str, str, dict[str, Any]], None]
 StreamId = tuple[str, str]
@@ -66,7 +71,7 @@ class WriterOptions:
     node: str
     epoch: int
     limits: Limits | None = None
-    expected_uuid: str | None = None
+    identities: IdentityBook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,9 @@ class VolumeWriter:
         self._done_bytes = 0
         self._is_closing = False
         self.stopped: EndReason | None = None
+        self.stop_reason = ""
+        self._damage: HubError | None = None
+        self._rebuild_ns = 0
         self.stats = WriterStats()
         self._streams: dict[StreamId, StreamWriter] = {}
         self._tickets: dict[StreamId, Ticket] = {}
@@ -236,23 +244,41 @@ class VolumeWriter:
 
     def _open(self) -> None:
         """Open volume and index, repair what a crash left, then accept."""
-        volume = open_volume(self._options.root, expected_uuid=self._options.expected_uuid)
+        book = self._options.identities
+        volume = open_volume(self._options.root, expected_uuid=book.expected(self._options.root) if book else None)
         self._lock = self._lock or WriterLock(volume)
-        index = IndexWriter(volume.path(INDEX_NAME))
-        shared = Shared(volume, index, self._options.node, self._options.epoch)
-        try:
-            recovered = recover(volume, index, (self.stopped or EndReason.CRASH).value)
-            index.commit()
-        except BaseException:
-            index.rollback()
-            index.close()
-            raise
-        self._shared = shared
+        if book:
+            book.note(volume)
+        reason = self.stopped or EndReason.CRASH
+        index, recovered = self._open_index(volume, reason)
+        self._shared = Shared(volume, index, self._options.node, self._options.epoch)
         self._sealer = Sealer(volume, index)
         self._keeper = Keeper(volume, index)
         if self.stopped is not None:
             self._check_space()
         log.info("volume open", volume=volume.uuid, recovered=recovered)
+
+    def _open_index(self, volume: Volume, reason: EndReason) -> tuple[IndexWriter, int]:
+        """Open the index; one that cannot be used, or could not before, is built anew, at most once an hour."""
+        damage, self._damage = self._damage, None
+        if damage is None:
+            try:
+                return open_index(volume, reason.value)
+            except HubError as exc:
+                if exc.code not in _REBUILT or self._clock.mono_ns() < self._rebuild_ns:
+                    raise
+                damage = exc
+        self._rebuild(volume, damage)
+        return open_index(volume, reason.value)
+
+    def _rebuild(self, volume: Volume, cause: HubError) -> None:
+        """Make an index that cannot be used anew from the files; other volumes take over meanwhile."""
+        self._rebuild_ns = self._clock.mono_ns() + REBUILD_EVERY_NS
+        log.error("the index is built anew from the files", volume=volume.uuid, cause=str(cause))
+        if self.stopped is None:
+            self._alarm(EndReason.DISK_ERROR, cause.code, {"volume": volume.uuid, "error": str(cause)})
+        self.stopped, self.stop_reason = EndReason.DISK_ERROR, cause.code
+        self._on_event("index_rebuilt", "", {"volume": volume.uuid, "segments": rebuild_locked(volume)})
 
     def _turn(self) -> None:
         """Do one piece of queued work, or idle work, then what is due."""
@@ -344,18 +370,19 @@ class VolumeWriter:
         """End every segment in good order and refuse new ones; say so."""
         if self.stopped is not None:
             return
-        self.stopped = reason
+        self.stopped, self.stop_reason = reason, reason.value
         self._retry_ns = self._clock.mono_ns() + RETRY_EVERY_NS
         log.error("recording stopped on volume", volume=self.shared.volume.uuid, reason=reason.value, detail=detail)
-        self._alarm(reason, {"volume": self.shared.volume.uuid, "free_bytes": self._free_bytes})
+        self._alarm(reason, reason.value, {"volume": self.shared.volume.uuid, "free_bytes": self._free_bytes})
         self._fail_tickets(reason)
         for stream in self._streams.values():
             stream.end(reason)
         self._commit()
 
-    def _alarm(self, reason: EndReason, facts: dict[str, Any]) -> None:
+    def _alarm(self, reason: EndReason, why: str, facts: dict[str, Any]) -> None:
+        facts = facts | {"path": str(self._options.root), "reason": why}
         self._on_event("disk_full" if reason is EndReason.DISK_FULL else "disk_error", "", facts)
-        self._on_event("recording_stopped", "", facts | {"reason": reason.value})
+        self._on_event("recording_stopped", "", facts)
 
     def _resume(self) -> None:
         """Accept again; after an error only when some time has passed."""
@@ -393,9 +420,12 @@ class VolumeWriter:
         if self.stopped is None or self._shared is not None:
             is_bug = not isinstance(exc, OSError | HubError)
             log.error("volume failed", root=self._options.root.name, error=str(exc), exc_info=exc if is_bug else None)
-        if self.stopped is None:
-            self._alarm(reason, {"error": str(exc)})
-        self.stopped = reason
+        if isinstance(exc, HubError) and exc.code in _REBUILT and self._clock.mono_ns() >= self._rebuild_ns:
+            self._damage = exc
+        why = exc.code if isinstance(exc, HubError) and exc.code in _TOLD else reason.value
+        if self.stopped is None or (why in _TOLD and why != self.stop_reason):
+            self._alarm(reason, why, {"error": str(exc)})
+        self.stopped, self.stop_reason = reason, why
         self._retry_ns = self._clock.mono_ns() + RETRY_EVERY_NS
         self._let_go()
 
@@ -427,6 +457,9 @@ class VolumeWriter:
                 shared.index.close()
             except (HubError, OSError) as exc:
                 log.warning("index not closed in order", error=str(exc))
+        lock, self._lock = self._lock, None
+        if lock is not None:  # an open file keeps a disk from being unmounted
+            lock.close()
 
     def _refuse(self) -> None:
         """Throw one piece of work away while the volume cannot be used; who waits for it is told."""

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from media.base.errors import ErrorKind, HubError
 from recorder.format import StoredTrack
-from recorder.index.migrate import open_readable
+from recorder.index.migrate import objects_of, open_readable, trouble
 from recorder.index.rows import (
     SELECT_SEGMENT,
     SELECT_STREAM,
@@ -49,7 +49,7 @@ class IndexQueries:
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as exc:
-            raise HubError(ErrorKind.UNAVAILABLE, "index cannot be read", code="index_damaged") from exc
+            raise HubError(ErrorKind.UNAVAILABLE, f"index cannot be read: {exc}", code=trouble(exc)) from exc
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -71,11 +71,12 @@ class IndexQueries:
         rows += [f"foreign key {row}" for row in self._rows("pragma foreign_key_check")]
         return [row for row in rows if row != "ok"]
 
-    def schema_objects(self) -> set[str]:
-        """Return the schema as SQLite remembers it, white space folded."""
-        return {
-            " ".join(str(row[0]).split()) for row in self._rows("select sql from sqlite_schema where sql is not null")
-        }
+    def schema_objects(self) -> dict[str, str]:
+        """Return the schema as SQLite remembers it; compare with `recorder.index.migrate.schema_objects`."""
+        try:
+            return objects_of(self._db)
+        except sqlite3.Error as exc:
+            raise HubError(ErrorKind.UNAVAILABLE, f"index cannot be read: {exc}", code=trouble(exc)) from exc
 
     # streams and configurations
 

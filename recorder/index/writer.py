@@ -39,7 +39,7 @@ class IndexWriter(IndexQueries):
     def _next_id(self, table: str) -> int:
         """Return an id never given before: retention may have deleted the rows of the newest ones."""
         known = self.meta(f"next_{table}")
-        (top,) = self._db.execute(_TOP[table]).fetchone()
+        ((top,),) = self._rows(_TOP[table])
         return max(int(known or 1), int(top) + 1)
 
     def _write(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
