@@ -41,7 +41,7 @@ export const router = createRouter({
           path: 'cameras',
           name: 'cameras',
           component: () => import('./pages/CamerasPage.vue'),
-          meta: { verb: 'camera.read', titleKey: 'nav.cameras' },
+          meta: { verb: 'camera.manage', titleKey: 'nav.cameras' },
         },
         {
           path: 'import',

@@ -59,12 +59,11 @@ export const cameras = {
 
 export const live = {
   /** WHEP: the answer and where to DELETE the session. */
-  offer: (cameraId: string, stream: T.StreamQuality, sdp: string, signal: AbortSignal) =>
+  offer: (cameraId: string, stream: T.StreamQuality, sdp: string) =>
     fetchRaw(`/cameras/${id(cameraId)}/whep?stream=${stream}`, {
       method: 'POST',
       body: sdp,
       headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' },
-      signal,
     }),
   end: (location: string) => fetchRaw(location, { method: 'DELETE', timeoutMs: 5_000, keepalive: true }),
 }

@@ -12,7 +12,7 @@ export interface NavItem {
 export const NAVIGATION: readonly NavItem[] = [
   { name: 'live', key: 'nav.live', verb: 'live.view', icon: Monitor },
   { name: 'replay', key: 'nav.replay', verb: 'replay.view', icon: VideoPlay },
-  { name: 'cameras', key: 'nav.cameras', verb: 'camera.read', icon: VideoCamera },
+  { name: 'cameras', key: 'nav.cameras', verb: 'camera.manage', icon: VideoCamera },
   { name: 'import', key: 'nav.import', verb: 'camera.manage', icon: Upload },
   { name: 'storage', key: 'nav.storage', verb: 'storage.read', icon: FolderOpened },
   { name: 'people', key: 'nav.people', verb: 'user.read', icon: User },

@@ -35,7 +35,6 @@ let knownIceServers: RTCIceServer[] = []
 export class WhepClient {
   private peer: RTCPeerConnection | null = null
   private location: string | null = null
-  private abort = new AbortController()
   private attempt = 0
   private closed = false
   private audio: AudioPath = 'none'
@@ -67,12 +66,10 @@ export class WhepClient {
   close(): void {
     this.closed = true
     clearTimeout(this.retryTimer)
-    this.abort.abort()
     this.drop()
   }
 
   private async connect(): Promise<void> {
-    this.abort = new AbortController()
     this.listener.onState({ kind: 'connecting', attempt: this.attempt })
     const peer = (this.peer = new RTCPeerConnection({ iceServers: knownIceServers, bundlePolicy: 'max-bundle' }))
     this.watch(peer)
@@ -104,8 +101,9 @@ export class WhepClient {
   private async exchange(peer: RTCPeerConnection): Promise<string> {
     await peer.setLocalDescription(await peer.createOffer())
     await gathered(peer)
+    if (this.peer !== peer) throw new Error('closed before the offer was sent')
     const sdp = peer.localDescription?.sdp ?? ''
-    const response = await live.offer(this.cameraId, this.stream, sdp, this.abort.signal)
+    const response = await live.offer(this.cameraId, this.stream, sdp)
     const location = response.headers.get('Location')
     const answer = await response.text()
     if (this.peer !== peer) {
