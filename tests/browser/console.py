@@ -164,22 +164,23 @@ class Console:
     def open_replay(self, camera_id: str) -> None:
         """Open a camera's recordings and wait until the timeline shows some."""
         self.open(f"/replay/{camera_id}")
-        wait_for("the timeline shows the recording", lambda: self._view()[1] - self._view()[0] < 86_400_000, 20)
+        wait_for("the timeline shows the recording", lambda: self.view()[1] - self.view()[0] < 86_400_000, 20)
 
-    def _view(self) -> tuple[float, float]:
+    def view(self) -> tuple[float, float]:
+        """Return the first and the last moment the timeline shows, epoch ms."""
         band = self.page.locator(".timeline canvas")
         return float(band.get_attribute("aria-valuemin") or 0), float(band.get_attribute("aria-valuemax") or 0)
 
     def x_of(self, wall_ms: float) -> float:
         """Return where on the timeline a moment lies, in pixels from its left edge."""
-        start, end = self._view()
+        start, end = self.view()
         box = self.page.locator(".timeline canvas").bounding_box()
         assert box is not None
         return (wall_ms - start) / (end - start) * box["width"]
 
     def click_time(self, wall_ms: float) -> float:
         """Click the timeline nearest to a moment; return the moment really clicked, to the millisecond."""
-        start, end = self._view()
+        start, end = self.view()
         band = self.page.locator(".timeline canvas")
         box = band.bounding_box()
         assert box is not None

@@ -6,8 +6,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console import MAIN_LOOP_MS, SUB_LOOP_MS, Console, off_by_ms, sessions
 from tests.browser.conftest import County, NewConsole
+from tests.browser.console import MAIN_LOOP_MS, SUB_LOOP_MS, Console, off_by_ms, sessions
 from tests.hub_process import ADMIN_PASSWORD, wait_for
 
 
