@@ -9,7 +9,7 @@ WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.ht
 DEMO_DATA ?= data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint types imports format unit integration browser fuzz bench web web-lint web-test wheel image lock clean packages
+.PHONY: help demo run test lint types imports format unit integration browser fuzz soak bench web web-lint web-test wheel image lock clean packages
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ browser: packages $(VENV)/.dev api/console/index.html ## tests in headless Chrom
 
 fuzz: $(VENV)/.dev ## longer runs of the property tests (FUZZ_EXAMPLES=20000)
 	HYPOTHESIS_PROFILE=long $(PYTEST) --timeout 3600 tests/fuzz
+
+soak: packages $(VENV)/.dev ## faults for an hour: each defect beside 15 cameras, kills by chance, a database away for 60 s
+	FAULT_AWAY_S=60 $(PYTEST) --timeout 3600 -s tests/integration/test_faults_database.py tests/soak
 
 bench: packages $(VENV)/.dev ## measure beside the peers; prints tables, writes JSON to tests/bench/results
 	$(BIN)/python -m tests.bench

@@ -4,6 +4,7 @@ The healthy ones lose no packet and write a fragment at least every 1.5 s; the o
 time that `streams.simulator.defects` states. File sizes are watched from outside the hub.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ class Pulse:
     def longest_s(self, camera: str, since_s: float, until_s: float) -> float:
         """Return the longest time without a write."""
         at = [since_s, *(s for s in self.grew.get(camera, []) if since_s <= s <= until_s), until_s]
-        return max(after - before for before, after in zip(at, at[1:], strict=False))
+        return max(after - before for before, after in itertools.pairwise(at))
 
     def first_s(self, camera: str, since_s: float) -> float:
         return next((at for at in self.grew.get(camera, []) if at > since_s), float("inf"))
