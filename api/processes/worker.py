@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from api.processes.announcer import Announcer
 from api.processes.deck import Deck
 from api.processes.figures import WorkerFigures
+from api.processes.footage import identity_book
 from api.processes.home import installation_id
 from api.processes.outbox import Outbox
 from api.processes.private_app import QuietServer, bind_unix, private_config
@@ -33,7 +34,7 @@ from api.state import State
 from media.base.clock import Clock, SystemClock
 from media.base.tasks import Owner
 from media.ffmpeg.decoder import KeyFrameDecoder
-from recorder.recorder import Recorder
+from recorder.recorder import Recorder, RecorderOptions
 from streams.hub import Hub
 from streams.ingest.connector import RtspConnector
 from streams.ingest.leftover import FileSessionStore
@@ -99,6 +100,7 @@ class Worker:
             node=self.settings.node,
             epoch=self.slot.epoch,
             on_event=self._on_recorder_event,
+            options=RecorderOptions(identities=identity_book(self.settings)),
         )
         try:
             yield recorder

@@ -20,7 +20,7 @@ const en: Messages = {
   },
   alarmKind: {
     disk_full: 'Disk nearly full; recording may stop', disk_error: 'Disk error', recording_stopped: 'Recording has stopped',
-    retention_deleted: 'Expired footage was deleted as required', alarm: 'Recording alarm',
+    retention_deleted: 'Expired footage was deleted as required', recording_resumed: 'Recording has resumed', index_rebuilt: 'The index was rebuilt', alarm: 'Recording alarm',
   },
   login: {
     title: 'Log in', username: 'User name', password: 'Password', otp: 'One-time code', submit: 'Log in', ended: 'Your session has ended. Please log in again.',
@@ -54,6 +54,8 @@ const en: Messages = {
     timestamp_jump: 'camera clock jumped', shutdown: 'system shut down', crash: 'restart after a crash', disk_full: 'disk full', disk_error: 'disk failure',
     overload: 'system overloaded', planned: 'outside the schedule', timeout: 'no answer', network_not_allowed: 'network not allowed', bad_url: 'bad address',
     not_a_camera: 'not a video stream', no_recording: 'not recorded', not_recorded: 'not recorded', starting: 'starting up', key_frame: 'waiting for a key frame', retention: 'expired and deleted', expired: 'expired and deleted', off: 'recording off', missing: 'not recorded', unknown: 'unknown cause',
+    worker_restarting: 'the media service is restarting', volume_unavailable: 'no recording disk is mounted', wrong_volume: 'another disk is mounted', volume_damaged: 'the disk has lost its identity', volume_busy: 'another program uses the disk',
+    index_damaged: 'the index is being rebuilt', index_outdated: 'the index is being rebuilt', index_version: 'the index was written by a newer version', no_event_source: 'no event source yet, so not recorded',
     other: '{code}',
   },
   recording: {

@@ -19,7 +19,7 @@ const zh = {
   },
   alarmKind: {
     disk_full: '磁盘将满，录像可能停止', disk_error: '磁盘出错', recording_stopped: '应录未录：录像已停止',
-    retention_deleted: '到期录像已按规定删除', alarm: '录像告警',
+    retention_deleted: '到期录像已按规定删除', recording_resumed: '录像已恢复', index_rebuilt: '录像索引已重建', alarm: '录像告警',
   },
   login: {
     title: '登录', username: '用户名', password: '密码', otp: '动态口令', submit: '登录', ended: '登录已结束，请重新登录。',
@@ -53,6 +53,8 @@ const zh = {
     timestamp_jump: '设备时间跳变', shutdown: '系统停机', crash: '程序异常重启', disk_full: '磁盘已满', disk_error: '磁盘故障',
     overload: '系统过载', planned: '计划外', timeout: '设备无应答', network_not_allowed: '网段不允许', bad_url: '地址错误',
     not_a_camera: '不是视频流', no_recording: '无录像', not_recorded: '未录像', starting: '正在启动', key_frame: '等待关键帧', retention: '已到期删除', expired: '已到期删除', off: '未启用录像', missing: '无录像', unknown: '原因不明',
+    worker_restarting: '媒体服务正在重启', volume_unavailable: '录像磁盘未挂载', wrong_volume: '录像磁盘被更换', volume_damaged: '录像磁盘标识损坏', volume_busy: '录像磁盘被其他程序占用',
+    index_damaged: '正在重建录像索引', index_outdated: '正在重建录像索引', index_version: '录像索引由更新的版本写入', no_event_source: '暂无事件来源，未录像',
     other: '{code}',
   },
   recording: {
