@@ -21,8 +21,9 @@ log = structlog.get_logger(__name__)
 RESTART_S = 0.2
 """The first pause; a crash heals within 3 s, of which the child's own start takes most."""
 
-RESTART_LIMIT_S = 15.0
-GOOD_AFTER_S = 20.0
+RESTART_LIMIT_S = 4.0
+"""Whatever kills a child again and again, an outage stays below 10 s: this, 2 s of start, and the first key frame."""
+GOOD_AFTER_S = 10.0
 """A child that lived this long has proved itself; its next death is a first one again."""
 
 FORCED_STOP_S = 1.0
