@@ -5,6 +5,8 @@ Parses words such as `h265` (all cameras) and `3:h265` (camera 3); everything el
 
 import asyncio
 import contextlib
+import logging
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -95,9 +97,18 @@ def simulate(  # noqa: PLR0913  # one parameter per option is how typer reads th
         cache_dir=cache,
     )
     setproctitle.setproctitle(f"xiangyun simulate {cameras} cameras")
-    logs.setup(process="simulator", as_json=not sys.stderr.isatty())
+    _set_up_log()
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         uvloop.run(run_simulator(options, None if quiet else _announce))
+
+
+def _set_up_log() -> None:
+    """Follow LOG_LEVEL and LOG_FORMAT, which the demo hands down; a word that means nothing counts as the default."""
+    level = os.environ.get("XIANGYUN_LOG_LEVEL", "info")
+    form = os.environ.get("XIANGYUN_LOG_FORMAT", "auto")
+    is_console = form == "console" or (form != "json" and sys.stderr.isatty())
+    known = level.upper() in logging.getLevelNamesMapping()
+    logs.setup(process="simulator", level=level if known else "info", as_json=not is_console)
 
 
 def _announce(simulator: Simulator) -> None:

@@ -8,7 +8,9 @@ keys lose their values before anything is written.
 import logging
 import re
 import sys
+import threading
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -48,10 +50,24 @@ def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]
     return event
 
 
+def _naming(process: str) -> Any:
+    """Return a processor that names the process: context variables do not reach threads that others started."""
+
+    def name(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("process", process)
+        return event
+
+    return name
+
+
 def setup(*, process: str, level: str = "info", as_json: bool = True) -> None:
-    """Configure structlog and the standard library's logging to write to stderr, naming `process` in each line."""
+    """Configure structlog and the standard library's logging to write to stderr, naming `process` in each line.
+
+    What nobody caught, in any thread, and Python's warnings become lines of the same form.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _naming(process),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -69,7 +85,6 @@ def setup(*, process: str, level: str = "info", as_json: bool = True) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -80,6 +95,20 @@ def setup(*, process: str, level: str = "info", as_json: bool = True) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.WARNING))
+    logging.captureWarnings(True)
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = lambda told: _tell_uncaught(
+        told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback, thread=told.thread and told.thread.name
+    )
+
+
+def _tell_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None, **context: object
+) -> None:
+    """Log an exception that ends the process or a thread."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    structlog.get_logger(__name__).critical("uncaught exception", exc_info=(kind, error, trace), **context)
 
 
 class RateLimited:
