@@ -18,6 +18,8 @@ from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.control.metrics import Metrics
 from api.db import cameras
+from api.services.cameras import NOT_SHOWN
+from api.services.presence import is_stale, told
 from api.services.principals import Login, load
 from api.state import Message
 from api.state.messages import CONNECTED
@@ -32,6 +34,7 @@ QUEUE_ITEMS = 512
 CHECK_EVERY_S = 2.0
 PING_EVERY_S = 15.0
 PLACES_FRESH_S = 5.0
+SILENCE_EVERY_S = 2.0
 LISTENERS_EACH = 64
 """Event streams of one account at once: a control room shares one, each screen has a few tabs."""
 
@@ -89,6 +92,7 @@ class EventHub:
         self._ctx = ctx
         self._metrics = metrics
         self._listeners: set[Listener] = set()
+        self._silent: frozenset[str] = frozenset()
         self._places: dict[str, str] = {}
         self._places_at_ns: int | None = None
 
@@ -98,6 +102,23 @@ class EventHub:
             event = event_of(message)
             if event is not None and self._listeners:
                 await self._hand_on(event)
+
+    async def watch_silence(self) -> None:
+        """Tell for ever of cameras whose worker has fallen silent, or speaks again: nobody else announces that."""
+        while True:
+            await asyncio.sleep(SILENCE_EVERY_S)
+            if not self._listeners:
+                self._silent = frozenset()
+                continue
+            try:
+                statuses = await told(self._ctx)
+            except HubError:
+                continue
+            silent = frozenset(camera_id for camera_id, status in statuses.items() if is_stale(status))
+            for camera_id in sorted(silent ^ self._silent):
+                if camera_id in statuses:
+                    await self._hand_on(status_event(camera_id, statuses[camera_id]))
+            self._silent = silent
 
     async def _hand_on(self, event: Event) -> None:
         path = await self._place(event.camera_id) if event.camera_id else None
@@ -174,13 +195,18 @@ def event_of(message: Message) -> Event | None:
     if message.channel == CONNECTED:
         return Event("resync", {})
     if message.channel == STATUS_CHANNEL and isinstance(camera_id, str) and isinstance(data.get("status"), dict):
-        status = {key: value for key, value in data["status"].items() if key not in {"at_wall_us", "slot"}}
-        return Event("camera.status", {"id": camera_id, "status": status}, camera_id=camera_id)
+        return status_event(camera_id, data["status"])
     if message.channel == ALARM_CHANNEL:
         return Event("recording.alarm", data, camera_id=camera_id if isinstance(camera_id, str) else None)
     if message.channel == SESSION_CHANNEL and isinstance(data.get("user_id"), str):
         return Event("session.revoked", data, user_id=data["user_id"])
     return None
+
+
+def status_event(camera_id: str, status: dict[str, Any]) -> Event:
+    """Return the event of a camera's state."""
+    shown = {key: value for key, value in status.items() if key not in NOT_SHOWN}
+    return Event("camera.status", {"id": camera_id, "status": shown}, camera_id=camera_id)
 
 
 def _may_know(principal: Principal, event: Event, path: str | None) -> bool:

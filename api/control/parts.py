@@ -32,6 +32,7 @@ class Control:
         tasks = {
             "sweeper": self.sweeper.run,
             "events": self.events.run,
+            "silence": self.events.watch_silence,
             "worker news": lambda: read_worker_news(self.ctx),
             "desired cameras": lambda: keep_desired(self.ctx),
         }

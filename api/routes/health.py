@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.control.metrics import CONTENT_TYPE
 from api.http.permission import Public
+from api.services.presence import told
 from media.base.errors import HubError
 
 router = APIRouter(tags=["health"])
@@ -47,7 +48,7 @@ async def metrics(access: Public) -> Response:
     """Give the figures for Prometheus."""
     figures = access.control.metrics
     try:
-        states = (await access.ctx.state.statuses()).values()
+        states = (await told(access.ctx)).values()
     except HubError:
         states = {}.values()
     figures.cameras.clear()

@@ -19,11 +19,15 @@ from api.db.engine import Connection
 from api.db.rows import Page
 from api.secrets.source_urls import MASK, check_source, mask, seal
 from api.services.orgs import existing as existing_org
+from api.services.presence import told
 from api.state import CameraDesired, RecordingDesired
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import new_id
 
 log = structlog.get_logger(__name__)
+
+NOT_SHOWN = frozenset({"at", "at_wall_us", "slot"})
+"""Of a state object: between workers and api only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +163,9 @@ async def change(ctx: ApiContext, actor: Actor, camera: CameraRow, wanted: dict[
             await refuse_taken(connection, None, values["gb_code"])
         await cameras.change(connection, camera.id, values | {"updated_us": now_us})
         after = await _existing(connection, camera.id)
-        told = {key: value for key, value in values.items() if not key.endswith("_enc")}
+        shown = {key: value for key, value in values.items() if not key.endswith("_enc")}
         target = Target("camera", camera.id, after.org_path)
-        await audit.append(connection, actor.entry(now_us, "camera.update", target, changes=told))
+        await audit.append(connection, actor.entry(now_us, "camera.update", target, changes=shown))
     ctx.access_changed.set()
     await announce(ctx, after)
     return after
@@ -240,7 +244,7 @@ async def reconcile(ctx: ApiContext) -> bool:
 async def statuses(ctx: ApiContext, listed: tuple[CameraRow, ...]) -> dict[str, dict[str, Any]]:
     """Return the CONTRACT state object of each camera; one nobody has reported on is `connecting` or `disabled`."""
     try:
-        known = await ctx.state.statuses([camera.id for camera in listed])
+        known = await told(ctx, [camera.id for camera in listed])
     except HubError:
         known = {}
     return {camera.id: status_of(camera, known.get(camera.id)) for camera in listed}
@@ -249,7 +253,7 @@ async def statuses(ctx: ApiContext, listed: tuple[CameraRow, ...]) -> dict[str, 
 def status_of(camera: CameraRow, reported: dict[str, Any] | None) -> dict[str, Any]:
     """Return the state object to answer: what was reported, or what can be said without a report."""
     if reported is not None and camera.enabled:
-        return {key: value for key, value in reported.items() if key not in {"at_wall_us", "slot"}}
+        return {key: value for key, value in reported.items() if key not in NOT_SHOWN}
     state, reason = ("connecting", "starting") if camera.enabled else ("disabled", "disabled")
     return {
         "state": state, "reason": reason, "since": None, "last_packet_at": None, "video": None, "audio": None,

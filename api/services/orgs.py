@@ -11,6 +11,7 @@ from api.db import audit, orgs, users
 from api.db.engine import Connection
 from api.db.orgs import OrgRow
 from api.db.rows import Page
+from api.services.presence import told
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import new_id
 
@@ -123,7 +124,7 @@ async def counts(ctx: ApiContext, listed: Iterable[OrgRow]) -> dict[str, OrgCoun
     async with ctx.db.read() as connection:
         places = await orgs.camera_places(connection, "/")
     try:
-        states = await ctx.state.statuses()
+        states = await told(ctx)
     except HubError:
         states = {}
     totals: dict[str, int] = {}
