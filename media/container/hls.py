@@ -27,6 +27,19 @@ class Chunk:
     ticks: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Ticks [begin, end) of a timeline."""
+
+    begin: int
+    end: int
+
+    @property
+    def ticks(self) -> int:
+        """Return the length."""
+        return self.end - self.begin
+
+
 class ChunkBuilder:
     """Joins the fragments of one segment, as they come, into chunks of at least `chunk_ticks` cut before key frames."""
 
@@ -159,14 +172,7 @@ class PlaylistPart:
 def playlist(parts: Sequence[PlaylistPart]) -> str:
     """Return the VOD playlist of `parts`: a map and a date per file, a discontinuity wherever a decoder must restart."""
     longest = max((c.ticks / p.timescale for p in parts for c in p.chunks), default=CHUNK_S)
-    lines = [
-        "#EXTM3U",
-        "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{int(longest) + 1}",
-        "#EXT-X-MEDIA-SEQUENCE:0",
-        "#EXT-X-PLAYLIST-TYPE:VOD",
-        "#EXT-X-INDEPENDENT-SEGMENTS",
-    ]
+    lines = playlist_front(longest)
     for number, part in enumerate(parts):
         if number and not part.continues:
             lines.append("#EXT-X-DISCONTINUITY")
@@ -174,6 +180,18 @@ def playlist(parts: Sequence[PlaylistPart]) -> str:
         _put_chunks(lines, part)
     lines.append("#EXT-X-ENDLIST\n")
     return "\n".join(lines)
+
+
+def playlist_front(longest_s: float) -> list[str]:
+    """Return the lines a VOD playlist begins with; no entry lasts longer than `longest_s` seconds."""
+    return [
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{int(longest_s) + 1}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+    ]
 
 
 def _put_chunks(lines: list[str], part: PlaylistPart) -> None:

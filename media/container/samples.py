@@ -236,6 +236,16 @@ def _dts(bases: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], durations:
     return found
 
 
+def positions(track: TrackColumns) -> Ints:
+    """Return the file offset of each sample: within a fragment a track's samples lie together."""
+    sizes = track.sizes.astype(np.int64)
+    before = np.cumsum(sizes) - sizes
+    firsts = np.cumsum(track.chunk_counts) - track.chunk_counts
+    chunk_of = np.repeat(np.arange(len(track.chunk_counts)), track.chunk_counts)
+    found: Ints = track.chunk_offsets[chunk_of] + before - before[firsts][chunk_of]
+    return found
+
+
 def encode_columns(found: SegmentColumns) -> bytes:
     """Return the arrays as one piece of bytes; `decode_columns` reads it back."""
     sizes = found.fragment_ends - found.fragment_offsets

@@ -16,9 +16,7 @@ import numpy.typing as npt
 from media.base.errors import ErrorKind, HubError, RemoteProtocolError
 from media.container.boxes import LARGE_HEADER_BYTES, box, full_box, large_header
 from media.container.fmp4 import TrackConfig, media_box, movie_header, sample_description, track_header
-from media.container.samples import SegmentColumns, TrackColumns
-
-Ints = npt.NDArray[np.int64]
+from media.container.samples import Ints, SegmentColumns, TrackColumns, positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,24 +123,14 @@ def _cut(item: Slice, number: int, lead_id: int) -> _Cut | None:
     return _Cut(number, first, last, Piece(number, offset, int(item.columns.fragment_ends[tail]) - offset))
 
 
-def _positions(track: TrackColumns, piece: Piece, base: int) -> Ints:
-    """Return each sample's place behind the head, for a piece that begins `base` bytes behind it."""
-    sizes = track.sizes.astype(np.int64)
-    before = np.cumsum(sizes) - sizes
-    firsts = np.cumsum(track.chunk_counts) - track.chunk_counts
-    chunk_of = np.repeat(np.arange(len(track.chunk_counts)), track.chunk_counts)
-    places: Ints = track.chunk_offsets[chunk_of] + before - before[firsts][chunk_of] - piece.offset + base
-    return places
-
-
-def _take(track: TrackColumns, chosen: slice | npt.NDArray[np.bool_], shift: int, positions: Ints) -> _Samples:
+def _take(track: TrackColumns, chosen: slice | npt.NDArray[np.bool_], shift: int, places: Ints) -> _Samples:
     return _Samples(
         track.dts[chosen] + shift,
         track.durations[chosen],
         track.sizes[chosen].astype(np.int64),
         track.offsets[chosen].astype(np.int64),
         track.is_key[chosen],
-        positions[chosen],
+        places[chosen],
     )
 
 
@@ -171,7 +159,7 @@ def _lead_samples(track: TrackConfig, slices: Sequence[Slice], cuts: Sequence[_C
         shift = shifts[-1] if is_same_run and cut.first == 0 else at - int(columns.dts[cut.first])
         if parts and int(columns.dts[cut.first]) + shift <= int(parts[-1].dts[-1]):
             shift = at - int(columns.dts[cut.first])
-        part = _take(columns, slice(cut.first, cut.last), shift, _positions(columns, cut.piece, base))
+        part = _take(columns, slice(cut.first, cut.last), shift, positions(columns) - cut.piece.offset + base)
         at = int(part.dts[-1] + part.durations[-1])
         parts.append(part)
         shifts.append(shift)
@@ -193,7 +181,7 @@ def _other_samples(
     for number, (cut, shift) in enumerate(zip(cuts, shifts, strict=True)):
         columns = slices[cut.number].columns.tracks.get(track.track_id)
         if columns is not None and len(columns.sizes):
-            positions = _positions(columns, cut.piece, base)
+            places = positions(columns) - cut.piece.offset + base
             own_shift = shift * track.timescale // lead.timescale
             is_last = number + 1 == len(cuts)
             until = (
@@ -202,10 +190,10 @@ def _other_samples(
                 else _begin(lead, slices, cuts[number + 1], shifts[number + 1])
             )
             times = columns.dts + own_shift
-            inside = (positions >= base) & (positions < base + cut.piece.size_bytes)
+            inside = (places >= base) & (places < base + cut.piece.size_bytes)
             wanted = inside & (times >= at) & (times < until * track.timescale // lead.timescale)
             if wanted.any():
-                part = _take(columns, wanted, own_shift, positions)
+                part = _take(columns, wanted, own_shift, places)
                 at = int(part.dts[-1]) + 1
                 parts.append(part)
         base += cut.piece.size_bytes

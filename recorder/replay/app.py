@@ -18,9 +18,11 @@ from media.base.clock import Clock, rfc3339
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import Quality, check_id
 from recorder.replay.bodies import Replay, mp4_response, segment_response
+from recorder.replay.catalog import Located
+from recorder.replay.key_pictures import key_response
 from recorder.replay.moments import parse_span
 from recorder.replay.mp4 import Request as Mp4Request
-from recorder.replay.playlist import Links, make_playlist
+from recorder.replay.playlist import Links, make_key_playlist, make_playlist
 from recorder.replay.spans import days, month_bounds, timeline
 from recorder.replay.storage import camera_report, volume_report
 from recorder.volume import Limits
@@ -86,8 +88,10 @@ def create_app(volumes: Sequence[Path], clock: Clock, limits: Limits | None = No
     app.add_api_route("/calendar", calendar, methods=["GET"])
     app.add_api_route("/storage", storage, methods=["GET"])
     app.add_api_route("/playback.m3u8", playback_playlist, methods=["GET"])
-    app.add_api_route("/segments/{volume}/{segment_id}.mp4", segment, methods=["GET", "HEAD"], response_model=None)
-    app.add_api_route("/playback.mp4", playback_file, methods=["GET", "HEAD"], response_model=None)
+    both = ["GET", "HEAD"]
+    app.add_api_route("/segments/{volume}/{segment_id}.keys.mp4", key_pictures, methods=both, response_model=None)
+    app.add_api_route("/segments/{volume}/{segment_id}.mp4", segment, methods=both, response_model=None)
+    app.add_api_route("/playback.mp4", playback_file, methods=both, response_model=None)
     app.add_api_route("/healthz", healthz, methods=["GET"])
     return app
 
@@ -162,25 +166,46 @@ def storage(replay: InReplay) -> dict[str, Any]:
     return {"volumes": volumes, "cameras": cameras}
 
 
-def playback_playlist(stretch: InStretch, replay: InReplay, base: str = "segments", query: str = "") -> Response:
-    """Return the HLS VOD playlist; segment addresses begin with `base` and end with `query`."""
+def playback_playlist(
+    stretch: InStretch, replay: InReplay, base: str = "segments", query: str = "", *, keys: bool = False
+) -> Response:
+    """Return the HLS VOD playlist, of key pictures only with `keys`; addresses begin with `base`, end with `query`."""
     start_us, end_us = stretch.bounds(MAX_PLAYLIST_US)
     items = replay.catalog.segments(stretch.camera_id, stretch.quality, start_us, end_us)
     if not items:
         raise HubError(ErrorKind.NOT_FOUND, "nothing was recorded in this range", code="no_footage")
     if any(ord(character) < 0x21 or character == '"' for character in base + query):
         raise HubError(ErrorKind.INVALID, "an address has no such characters", code="invalid_url")
-    text = make_playlist(items, Links(base, query, start_us, end_us))
+    if keys and not any(item.has_pictures for item in items):
+        raise HubError(ErrorKind.NOT_FOUND, "only sound was recorded in this range", code="no_key_picture")
+    text = (make_key_playlist if keys else make_playlist)(items, Links(base, query, start_us, end_us))
     return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-store"})
+
+
+def _segment(volume: str, segment_id: int, camera_id: str, replay: Replay) -> Located:
+    found = replay.catalog.segment(volume, segment_id, camera_id) if 0 < segment_id < 1 << 62 else None
+    if found is None:
+        raise HubError(ErrorKind.NOT_FOUND, "no such segment of this camera", code="segment_gone")
+    return found
 
 
 def segment(volume: str, segment_id: int, stretch: InStretch, replay: InReplay, request: Request) -> Response:
     """Return bytes of a segment file within the chunks of the stretch."""
-    start_us, end_us = stretch.bounds(MAX_LIST_US)
-    found = replay.catalog.segment(volume, segment_id, stretch.camera_id) if 0 < segment_id < 1 << 62 else None
-    if found is None:
-        raise HubError(ErrorKind.NOT_FOUND, "no such segment of this camera", code="segment_gone")
-    return segment_response(found, (start_us, end_us), request)
+    bounds = stretch.bounds(MAX_LIST_US)
+    return segment_response(_segment(volume, segment_id, stretch.camera_id, replay), bounds, request)
+
+
+def key_pictures(
+    volume: str,
+    segment_id: int,
+    stretch: InStretch,
+    replay: InReplay,
+    request: Request,
+    ticks: str | None = None,
+) -> Response:
+    """Return the key pictures of a part of a segment within the chunks of the stretch, or their init segment."""
+    bounds = stretch.bounds(MAX_LIST_US)
+    return key_response(_segment(volume, segment_id, stretch.camera_id, replay), bounds, ticks, request)
 
 
 def playback_file(stretch: InStretch, replay: InReplay, request: Request) -> Response:

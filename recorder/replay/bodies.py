@@ -5,7 +5,6 @@ so that a slow client costs neither memory nor a thread; the pin on the segments
 also when the client is gone.
 """
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from recorder.replay import mp4
 from recorder.replay.catalog import Catalog, Located
 from recorder.replay.playlist import allowed
 from recorder.replay.ranges import parse_range
-from recorder.store import open_segment
 from recorder.volume import Limits
 
 MEDIA_TYPE = "video/mp4"
@@ -82,7 +80,7 @@ def _pinned_response(replay: Replay, pinned: mp4.PinnedMp4, wanted: mp4.Request,
 
 
 def _pinned_body(replay: Replay, pinned: mp4.PinnedMp4, start: int, end: int) -> Iterator[bytes]:
-    return _Releasing(pinned.read(start, end), lambda: pinned.release(replay.clock.mono_ns()))
+    return Releasing(pinned.read(start, end), lambda: pinned.release(replay.clock.mono_ns()))
 
 
 def _tags(header: str | None) -> set[str]:
@@ -120,13 +118,13 @@ def segment_response(item: Located, bounds_us: tuple[int, int], request: Request
     status = 200 if wanted is None else 206
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=MEDIA_TYPE)
-    descriptor = open_segment(item.volume, item.path)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    body = _Releasing(_file_bytes(descriptor, start, end), lambda: os.close(descriptor))
+    descriptor = mp4.pin(item)
+    body = Releasing(file_bytes(descriptor, start, end), lambda: os.close(descriptor))
     return StreamingResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
-def _file_bytes(descriptor: int, start: int, end: int) -> Iterator[bytes]:
+def file_bytes(descriptor: int, start: int, end: int) -> Iterator[bytes]:
+    """Yield bytes [start, end) of a file in pieces of at most a megabyte; HubError DATA_LOSS when it is too short."""
     while start < end:
         data = os.pread(descriptor, min(mp4.READ_BYTES, end - start), start)
         if not data:
@@ -135,10 +133,11 @@ def _file_bytes(descriptor: int, start: int, end: int) -> Iterator[bytes]:
         start += len(data)
 
 
-class _Releasing:
+class Releasing:
     """An iterator that calls `release` once: at its end, on an error, or when it is dropped unread."""
 
     def __init__(self, body: Iterator[bytes], release: Callable[[], None]) -> None:
+        """Take over `body` and whatever `release` gives back."""
         self._body = body
         self._release: Callable[[], None] | None = release
 

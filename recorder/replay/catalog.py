@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from media.base.errors import HubError
+from media.base.errors import HubError, RemoteProtocolError
+from media.container.boxes import find
+from media.container.fmp4 import TrackConfig
 from media.container.hls import CHUNK_S, Chunk, chunks_of, pack_chunks, unpack_chunks
+from media.container.parse import parse_moov
 from media.container.samples import SegmentColumns, columns, decode_columns, decode_fragments
 from recorder.index.migrate import INDEX_NAME
 from recorder.index.queries import IndexQueries
@@ -37,6 +40,19 @@ class Located:
     def chunks(self) -> list[Chunk]:
         """Return the segment's HLS chunks."""
         return unpack_chunks(self.row.chunks or b"", self.row.init_bytes)
+
+    @property
+    def tracks(self) -> tuple[TrackConfig, ...]:
+        """Return the segment's tracks, the lead first; RemoteProtocolError when its configuration is damaged."""
+        moov = find(self.config.moov, 0, len(self.config.moov), b"moov")
+        if moov is None:
+            raise RemoteProtocolError("configuration has no moov", code="bad_index")
+        return parse_moov(self.config.moov, moov)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Tell whether the segment holds video; a source may have sound only."""
+        return any(track.width for track in self.config.tracks)
 
     def media_at(self, wall_us: int) -> int:
         """Return the lead track's ticks at a moment on the hub's clock; beyond the segment it extrapolates."""

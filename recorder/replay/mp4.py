@@ -16,9 +16,6 @@ from dataclasses import dataclass, field
 
 from media.base.clock import rfc3339
 from media.base.errors import ErrorKind, HubError, RemoteProtocolError
-from media.container.boxes import find
-from media.container.fmp4 import TrackConfig
-from media.container.parse import parse_moov
 from media.container.virtual_mp4 import Piece, Slice, VirtualMp4, build
 from recorder.replay.catalog import Located
 from recorder.replay.playlist import continues
@@ -156,10 +153,9 @@ def make(items: Sequence[Located], request: Request, now_ns: int) -> PinnedMp4:
     _check_whole(items, request)
     descriptors: list[int] = []
     try:
-        descriptors += [_pin(item) for item in items]
-        layout = build(
-            _tracks(items[0]), _slices(items, descriptors, request), max(request.start_us, items[0].row.start_us)
-        )
+        descriptors += [pin(item) for item in items]
+        slices = _slices(items, descriptors, request)
+        layout = build(items[0].tracks, slices, max(request.start_us, items[0].row.start_us))
     except RemoteProtocolError as exc:
         _close(descriptors)
         raise HubError(ErrorKind.DATA_LOSS, "a segment's index is damaged", code="segment_damaged") from exc
@@ -174,17 +170,11 @@ def _close(descriptors: list[int]) -> None:
         os.close(descriptor)
 
 
-def _pin(item: Located) -> int:
+def pin(item: Located) -> int:
+    """Open a segment so that retention passes it over while the descriptor is open; HubError when it is gone."""
     descriptor = open_segment(item.volume, item.path)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
-
-
-def _tracks(item: Located) -> tuple[TrackConfig, ...]:
-    moov = find(item.config.moov, 0, len(item.config.moov), b"moov")
-    if moov is None:
-        raise RemoteProtocolError("configuration has no moov", code="bad_index")
-    return parse_moov(item.config.moov, moov)
 
 
 def _slices(items: Sequence[Located], descriptors: Sequence[int], request: Request) -> list[Slice]:

@@ -9,17 +9,27 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from media.base.clock import rfc3339
-from media.container.hls import Chunk, PlaylistPart, playlist
+from media.container.hls import Chunk, PlaylistPart, Stretch, playlist
+from media.container.keys import KeyPart, key_playlist, stretches
 from recorder.replay.catalog import Located
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What of a segment lies in a stretch of time: its chunks, and when the first of them begins."""
+    """What of a segment lies in a stretch of time: its chunks, and when the first of them begins.
+
+    `first_ticks` is where that is in the segment, `ticks` how long the chunks last together.
+    """
 
     chunks: tuple[Chunk, ...]
     start_us: int
     wall_scale: float
+    first_ticks: int
+
+    @property
+    def ticks(self) -> Stretch:
+        """Return the part of the segment that the chunks fill, in ticks from its start."""
+        return Stretch(self.first_ticks, self.first_ticks + sum(chunk.ticks for chunk in self.chunks))
 
 
 def window(item: Located, start_us: int, end_us: int) -> Window:
@@ -28,15 +38,15 @@ def window(item: Located, start_us: int, end_us: int) -> Window:
     scale = row.wall_us / max(1, row.media_ticks)
     kept: list[Chunk] = []
     first_us = row.start_us
-    ticks = 0
+    ticks = first_ticks = 0
     for chunk in item.chunks:
         begins_us = row.start_us + round(ticks * scale)
         ticks += chunk.ticks
         if row.start_us + round(ticks * scale) > start_us and begins_us < end_us:
             if not kept:
-                first_us = begins_us
+                first_us, first_ticks = begins_us, ticks - chunk.ticks
             kept.append(chunk)
-    return Window(tuple(kept), first_us, scale)
+    return Window(tuple(kept), first_us, scale, first_ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +60,16 @@ class Links:
 
     def of(self, item: Located) -> str:
         """Return the address of a segment."""
+        return self._to(item, ".mp4", "")
+
+    def of_keys(self, item: Located, ticks: Stretch | None = None) -> str:
+        """Return the address of the key pictures in `ticks` of a segment, or of what goes before all of them."""
+        return self._to(item, ".keys.mp4", f"&ticks={ticks.begin}-{ticks.end}" if ticks is not None else "")
+
+    def _to(self, item: Located, ending: str, part: str) -> str:
         times = f"start={quote(rfc3339(self.start_us))}&end={quote(rfc3339(self.end_us))}"
         more = f"&{self.query.lstrip('?&')}" if self.query else ""
-        return f"{self.base.rstrip('/')}/{item.volume.uuid}/{item.row.id}.mp4?{times}{more}"
+        return f"{self.base.rstrip('/')}/{item.volume.uuid}/{item.row.id}{ending}?{times}{part}{more}"
 
 
 def make_playlist(items: Sequence[Located], links: Links) -> str:
@@ -75,6 +92,28 @@ def make_playlist(items: Sequence[Located], links: Links) -> str:
         parts.append(part)
         before = item
     return playlist(parts)
+
+
+def make_key_playlist(items: Sequence[Located], links: Links) -> str:
+    """Return the VOD playlist of the key pictures of `items`; segments without pictures are passed over."""
+    parts: list[KeyPart] = []
+    before: Located | None = None
+    for item in items:
+        share = window(item, links.start_us, links.end_us)
+        found = stretches(share.chunks, share.first_ticks, item.row.timescale)
+        if not found or not item.has_pictures:
+            continue
+        part = KeyPart(
+            map_url=links.of_keys(item),
+            stretches=tuple((stretch, links.of_keys(item, stretch)) for stretch in found),
+            timescale=item.row.timescale,
+            start_us=share.start_us,
+            wall_scale=share.wall_scale,
+            continues=before is not None and continues(before, item),
+        )
+        parts.append(part)
+        before = item
+    return key_playlist(parts)
 
 
 def continues(before: Located, after: Located) -> bool:

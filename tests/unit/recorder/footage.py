@@ -147,9 +147,17 @@ def probe(path: Path | str, *extra: str) -> str:
     return done.stdout.strip()
 
 
-def decoded_frames(path: Path | str, *extra: str) -> int:
-    """Return how many pictures a foreign decoder gets out of `path`; fails on any error it reports."""
+def decoded(path: Path | str, *extra: str) -> list[list[str]]:
+    """Return the fields of ffmpeg's `framemd5` (stream, dts, pts, duration, bytes, MD5) for every picture of `path`.
+
+    Fails on any error the decoder reports.
+    """
     command = ["ffmpeg", "-v", "error", *extra, "-i", str(path), "-map", "0:v", "-f", "framemd5", "-"]
     done = subprocess.run(command, capture_output=True, check=True, timeout=120, text=True)
     assert not done.stderr, done.stderr
-    return sum(1 for line in done.stdout.splitlines() if line and not line.startswith("#"))
+    return [line.split(",") for line in done.stdout.splitlines() if line and not line.startswith("#")]
+
+
+def decoded_frames(path: Path | str, *extra: str) -> int:
+    """Return how many pictures a foreign decoder gets out of `path`; fails on any error it reports."""
+    return len(decoded(path, *extra))
