@@ -80,7 +80,7 @@ async def test_listeners_are_told_of_the_silence_and_of_its_end(
         async for piece in stream:
             name, _, data = piece.decode().partition("\ndata: ")
             if name == "event: camera.status":
-                heard.append(json.loads(data))  # noqa: PERF401  # the test looks while it grows
+                heard.append(json.loads(data))  # the test looks while it grows
 
     listener = asyncio.get_running_loop().create_task(hear())
     watcher = asyncio.get_running_loop().create_task(control.events.watch_silence())
