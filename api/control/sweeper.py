@@ -96,7 +96,7 @@ class Sweeper:
             if _may(principal, Verb.LIVE_VIEW, known.get(session.camera_id)):
                 continue
             try:
-                await live_service.stop(self._ctx, session, "revoked")
+                await live_service.stop(self._ctx, session, live_service.REVOKED)
                 self._metrics.revoked.inc()
                 told = {
                     "user_id": session.user_id,

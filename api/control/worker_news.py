@@ -14,7 +14,7 @@ from api.context import ApiContext
 from api.control.events import ALARM_CHANNEL
 from api.db import audit, cameras
 from api.services.cameras import reconcile
-from api.services.live import note_end
+from api.services.live import REASON_OF_WORKER, note_end
 from api.state import WorkerEvent
 from media.base.errors import HubError
 
@@ -43,7 +43,8 @@ async def read_worker_news(ctx: ApiContext) -> None:
 async def deal_with(ctx: ApiContext, event: WorkerEvent) -> None:
     """Write one event down and tell who listens; an unknown kind is passed over."""
     if event.kind in {"live.ended", "session.ended"}:
-        await note_end(ctx, str(event.data.get("session_id", "")), str(event.data.get("reason", "unknown")))
+        reason = str(event.data.get("reason", "unknown"))
+        await note_end(ctx, str(event.data.get("session_id", "")), REASON_OF_WORKER.get(reason, reason))
     elif event.kind == "recording.alarm":
         await _note_alarm(ctx, event)
     else:

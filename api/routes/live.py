@@ -50,7 +50,7 @@ async def start_whep(access: Viewer, request: Request, stream: Annotated[Quality
 async def stop_whep(access: LoggedIn, session_id: SessionId) -> None:
     """Stop watching."""
     session = await live.find_own(access.ctx, access.actor, session_id)
-    await live.stop(access.ctx, session, "viewer")
+    await live.stop(access.ctx, session, live.BY_VIEWER)
 
 
 @router.patch("/whep/{session_id}", status_code=204)

@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 MAX_STREAMS = 64
 """Streams one person may watch at once: four walls of sixteen tiles."""
 SDP = "application/sdp"
+REVOKED, BY_VIEWER = "revoked", "viewer"
+REASON_OF_WORKER = {"deleted": BY_VIEWER}
+"""A worker is told to delete a session when its viewer asks for that."""
 STOP_TIMEOUT_S = 2.0
 """Short of the five seconds in which a withdrawn right must bite, so that one stuck worker does not use them up."""
 
@@ -121,7 +124,11 @@ async def stop(ctx: ApiContext, session: LiveSessionRow, reason: str) -> None:
         return
     link = await ctx.workers.of_slot(session.slot)
     async with translated("worker"):
-        response = await link.client.delete(f"/whep/sessions/{session.id}", timeout=STOP_TIMEOUT_S)
+        if reason == REVOKED:  # the worker's own report of the end may be written first; it must say the same
+            asked = {"session_ids": [session.id]}
+            response = await link.client.post("/whep/revoke", json=asked, timeout=STOP_TIMEOUT_S)
+        else:
+            response = await link.client.delete(f"/whep/sessions/{session.id}", timeout=STOP_TIMEOUT_S)
     if response.status_code not in {200, 204, 404}:
         raise error_of(response, "worker")
     await note_end(ctx, session.id, reason)

@@ -141,6 +141,9 @@ class FakePrivate:
                 method, _, prefix = start.rpartition(" ")
                 if f"/{path}".startswith(prefix) and method in ("", request.method):
                     return answer
+            if path == "whep/revoke":
+                self.live -= set((await request.json())["session_ids"])
+                return Response('{"ended":1}', 200, media_type="application/json")
             return self._usual(request, path)
 
         return app
@@ -169,6 +172,9 @@ class FakeWorkers:
 
     async def any(self) -> WorkerLink:
         return self._link()
+
+    async def all(self) -> list[WorkerLink]:
+        return [] if self.is_down else [self._link()]
 
     async def of_slot(self, slot: str) -> WorkerLink:
         return self._link()

@@ -73,9 +73,13 @@ class Fuzzer:
             headers["Content-Type"] = dice.choice(TYPES)
             body = self._body(operation)
         if dice.random() < 0.1:
-            headers["Range"] = dice.choice(("bytes=0-", "bytes=-1", "bytes=9-1", "bytes=" + "0-1," * 200, "x", "bytes=99999999999999999999-"))
+            headers["Range"] = dice.choice(
+                ("bytes=0-", "bytes=-1", "bytes=9-1", "bytes=" + "0-1," * 200, "x", "bytes=99999999999999999999-")
+            )
         if dice.random() < 0.05:
-            headers["Authorization"] = dice.choice(("Bearer", "Bearer x", "Basic YTpi", "Bearer " + "x." * 500, "bearer  \t"))
+            headers["Authorization"] = dice.choice(
+                ("Bearer", "Bearer x", "Basic YTpi", "Bearer " + "x." * 500, "bearer  \t")
+            )
         return Shot(method, path + (f"?{query}" if query else ""), headers, body)
 
     def _in_path(self) -> str:
@@ -122,7 +126,11 @@ class Fuzzer:
             return dice.choice(schema["enum"])
         kind = schema.get("type")
         if kind == "object":
-            return {name: self._value(part, depth + 1) for name, part in schema.get("properties", {}).items() if dice.random() < 0.9}
+            return {
+                name: self._value(part, depth + 1)
+                for name, part in schema.get("properties", {}).items()
+                if dice.random() < 0.9
+            }
         if kind == "array":
             return [self._value(schema.get("items", {}), depth + 1) for _ in range(dice.choice((0, 1, 3, 50)))]
         if kind in {"integer", "number"}:
@@ -141,15 +149,28 @@ def datagrams(seed: int, count: int) -> Iterator[bytes]:
             case 0:
                 yield tail
             case 1:
-                yield struct.pack("!HHI", dice.choice((1, 0x101, 0x111, 0x11, 3, 0x3FFF)), len(tail) & ~3, 0x2112A442) + dice.randbytes(12) + tail
+                yield (
+                    struct.pack("!HHI", dice.choice((1, 0x101, 0x111, 0x11, 3, 0x3FFF)), len(tail) & ~3, 0x2112A442)
+                    + dice.randbytes(12)
+                    + tail
+                )
             case 2:
                 name = b"abcd:efgh"
                 attribute = struct.pack("!HH", 6, dice.choice((len(name), 0xFFFF, 0))) + name + b"\0\0\0"
                 yield struct.pack("!HHI", 1, len(attribute), 0x2112A442) + dice.randbytes(12) + attribute
             case 3:
-                yield bytes([dice.choice((20, 21, 22, 23, 24, 63)), 0xFE, dice.choice((0xFD, 0xFF))]) + dice.randbytes(8) + struct.pack("!H", dice.choice((len(tail), 0xFFFF))) + tail
+                yield (
+                    bytes([dice.choice((20, 21, 22, 23, 24, 63)), 0xFE, dice.choice((0xFD, 0xFF))])
+                    + dice.randbytes(8)
+                    + struct.pack("!H", dice.choice((len(tail), 0xFFFF)))
+                    + tail
+                )
             case 4:
-                yield bytes([dice.choice((0x80, 0x90, 0xBF)), dice.choice((96, 102, 200, 201, 205, 206))]) + dice.randbytes(10) + tail
+                yield (
+                    bytes([dice.choice((0x80, 0x90, 0xBF)), dice.choice((96, 102, 200, 201, 205, 206))])
+                    + dice.randbytes(10)
+                    + tail
+                )
             case 5:
                 yield dice.randbytes(dice.choice((1473, 9000, 65_000)))
             case 6:
