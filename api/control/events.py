@@ -72,6 +72,10 @@ class Listener:
         self._queue.append(event)
         self._wake.set()
 
+    def wake(self) -> None:
+        """Let `get` return without an event."""
+        self._wake.set()
+
     async def get(self, timeout_s: float) -> Event | None:
         """Return the next event, or None after `timeout_s` without one."""
         if not self._queue:
@@ -81,7 +85,7 @@ class Listener:
                     await self._wake.wait()
             except TimeoutError:
                 return None
-        return self._queue.popleft()
+        return self._queue.popleft() if self._queue else None
 
 
 class EventHub:
@@ -95,6 +99,13 @@ class EventHub:
         self._silent: frozenset[str] = frozenset()
         self._places: dict[str, str] = {}
         self._places_at_ns: int | None = None
+        self._is_closing = False
+
+    def close(self) -> None:
+        """End every stream now: the process is about to stop, and an open stream would hold up its end."""
+        self._is_closing = True
+        for listener in self._listeners:
+            listener.wake()
 
     async def run(self) -> None:
         """Hear for ever; after each reconnection listeners are told to read everything again."""
@@ -162,7 +173,7 @@ class EventHub:
     async def _until_revoked(self, listener: Listener) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         checked_s = pinged_s = loop.time()
-        while True:
+        while not self._is_closing:
             event = await listener.get(CHECK_EVERY_S)
             now_s = loop.time()
             if now_s - checked_s >= CHECK_EVERY_S:

@@ -160,6 +160,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
             servers.append(await _secure_server(app, settings, certificates, owner))
 
         def stop() -> None:
+            app.state.control.events.close()
             for server in servers:
                 server.should_exit = True
 

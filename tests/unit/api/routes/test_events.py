@@ -93,3 +93,12 @@ async def test_a_listener_too_slow_is_told_to_read_again(plane: Plane, county: P
 
 async def test_nobody_listens_without_a_token(plane: Plane) -> None:
     assert (await plane.client.get("/api/v1/events")).status_code == 401
+
+
+async def test_every_stream_ends_at_once_when_the_process_stops(plane: Plane, county: Person) -> None:
+    async with listening(plane, county) as read:
+        waiting = asyncio.ensure_future(read())
+        await asyncio.sleep(0)
+        plane.app.state.control.events.close()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
