@@ -100,6 +100,10 @@ class Workers(Protocol):
         """Return some worker, for work that belongs to no camera, such as probing."""
         ...
 
+    async def all(self) -> list[WorkerLink]:
+        """Return every registered worker, whether it lives or not."""
+        ...
+
     async def of_slot(self, slot: str) -> WorkerLink:
         """Return the worker in `slot`; HubError UNAVAILABLE when the slot is gone."""
         ...

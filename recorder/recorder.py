@@ -307,6 +307,11 @@ class Recorder:
         """Return the volumes' writers, for figures."""
         return self._deps.writers
 
+    @property
+    def dropped(self) -> int:
+        """Return how often a camera's stream was cut because its volume did not keep up or failed."""
+        return sum(camera.dropped for camera in self._cameras.values())
+
     def reader(self, camera_id: CameraId, quality: Quality, policy: RecordingPolicy) -> CameraRecorder:
         """Return the stream's reader, with `policy` in force; the same one for the same stream until `drop`."""
         key = (str(camera_id), quality.value)

@@ -143,6 +143,11 @@ class VolumeWriter:
     # called by the feeder
 
     @property
+    def root(self) -> Path:
+        """Return where the volume is mounted."""
+        return self._options.root
+
+    @property
     def accepts(self) -> bool:
         """Tell whether a new segment may be begun here."""
         return self.stopped is None and not self._is_closing

@@ -59,6 +59,11 @@ class UnixWorkers:
                 return self._link(info)
         raise HubError(ErrorKind.UNAVAILABLE, "no worker is up", code="worker_unavailable")
 
+    async def all(self) -> list[WorkerLink]:
+        """Return every registered worker, whether it lives or not; those known before while the state is away."""
+        await self._look()
+        return [self._link(info) for _, info in sorted(self._known.items())]
+
     async def of_slot(self, slot: str) -> WorkerLink:
         """Return the worker in `slot`."""
         await self._look()

@@ -6,6 +6,7 @@ directory only this user may enter, and api asks first.
 """
 
 from api.processes.private_app import run_private_app
+from api.processes.replay_figures import add_figures
 from api.processes.start import start_process
 from api.processes.volumes import all_volumes
 from media.base.clock import SystemClock
@@ -16,6 +17,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     settings = start_process("replay")
     app = create_app(all_volumes(settings), SystemClock())
+    add_figures(app, app.state.replay.catalog)
     run_private_app(app, settings.replay_socket)
 
 

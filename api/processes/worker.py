@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -89,7 +89,7 @@ class Worker:
             await whep.start()
             stack.push_async_callback(whep.aclose)
             deck = Deck(self.hub, registry, recorder, Cipher(self.settings.secret), self.clock)
-            server = await self._serve_private(stack, deck, registry, whep)
+            server = await self._serve_private(stack, deck, registry, whep, recorder)
             await self._live(deck, announcer, server)
 
     @asynccontextmanager
@@ -121,7 +121,7 @@ class Worker:
         )
 
     async def _serve_private(
-        self, stack: AsyncExitStack, deck: Deck, registry: Registry, whep: WhepEndpoint
+        self, stack: AsyncExitStack, deck: Deck, registry: Registry, whep: WhepEndpoint, recorder: Recorder
     ) -> QuietServer:
         decoder = KeyFrameDecoder()
         stack.push_async_callback(decoder.aclose)
@@ -134,6 +134,14 @@ class Worker:
             "state_connected": ("Whether Redis answers", lambda: float(self.slot.is_connected)),
             "events_waiting": ("Events not delivered to api yet", lambda: float(len(self.outbox))),
         }
+        figures.counters |= {
+            "recording_drops": ("Streams cut by a disk that did not keep up", lambda: [("", recorder.dropped)]),
+            "viewer_packets_sent": ("Packets to viewers", lambda: _of_sessions(whep, "packets_sent")),
+            "viewer_bytes_sent": ("Bytes to viewers", lambda: _of_sessions(whep, "bytes_sent")),
+            "viewer_packets_resent": ("Packets viewers asked for again", lambda: _of_sessions(whep, "packets_resent")),
+            "viewer_packets_lost": ("Packets viewers missed, in their words", lambda: _of_sessions(whep, "lost")),
+        }
+        figures.volumes = lambda: recorder.writers
         collected = CollectorRegistry()
         collected.register(figures)
         parts = WorkerParts(
@@ -210,6 +218,10 @@ class Worker:
     async def _say_goodbye(self) -> None:
         await self.outbox.flush(0.5)
         await self.slot.leave()
+
+
+def _of_sessions(whep: WhepEndpoint, name: str) -> list[tuple[Hashable, int]]:
+    return [(stats.session_id, max(0, int(getattr(stats, name)))) for stats in whep.sessions()]
 
 
 async def _tick(deck: Deck) -> None:

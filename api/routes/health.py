@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from api.control.metrics import CONTENT_TYPE
+from api.forward.figures import gather_figures
 from api.http.permission import Public
 from api.services.presence import told
 from media.base.errors import HubError
@@ -45,7 +46,7 @@ async def _is_up(check: object) -> bool:
 
 @router.get("/metrics")
 async def metrics(access: Public) -> Response:
-    """Give the figures for Prometheus."""
+    """Give the figures of every process for Prometheus."""
     figures = access.control.metrics
     try:
         states = (await told(access.ctx)).values()
@@ -55,4 +56,5 @@ async def metrics(access: Public) -> Response:
     for state, number in Counter(str(status.get("state", "unknown")) for status in states).items():
         figures.cameras.labels(state).set(number)
     figures.recording.set(sum((status.get("recording") or {}).get("state") == "recording" for status in states))
-    return Response(figures.render(), media_type=CONTENT_TYPE)
+    others = await gather_figures(access.ctx)
+    return Response(figures.render() + others, media_type=CONTENT_TYPE)
