@@ -26,6 +26,7 @@ Taker = Annotated[GrantAccess, Depends(with_grant(Verb.REPLAY_DOWNLOAD))]
 Part = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 Moment = Annotated[AwareDatetime | None, Query()]
 Stream = Annotated[Quality, Query()]
+Ticks = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$")]
 
 
 @router.post("/playback-grants", status_code=201)
@@ -83,23 +84,45 @@ async def _send(access: GrantAccess, request: Request, path: str, span: TimeRang
 
 @router.get("/cameras/{camera_id}/playback.m3u8", response_class=Response)
 async def playlist(
-    access: Looker, request: Request, start: Moment = None, end: Moment = None, stream: Stream = Quality.MAIN
+    access: Looker,
+    request: Request,
+    start: Moment = None,
+    end: Moment = None,
+    stream: Stream = Quality.MAIN,
+    *,
+    keys: Annotated[bool, Query()] = False,
 ) -> Response:
-    """Give an HLS playlist of the range for looking; its segments need the same grant."""
+    """Give an HLS playlist of the range for looking; its segments need the same grant.
+
+    With `keys` the playlist holds key pictures only and no sound: about a tenth of the bytes, for fast search.
+    """
     span = _span(access, start, end)
     base = f"/api/v1/cameras/{quote(access.use.camera.id)}/segments"
     appended = urlencode({"grant": access.token}) if access.is_token_in_url else ""
-    return await _send(
-        access, request, "/playback.m3u8", span, {"base": base, "query": appended, "stream": stream.value}
-    )
+    more = {"base": base, "query": appended, "stream": stream.value} | ({"keys": "true"} if keys else {})
+    return await _send(access, request, "/playback.m3u8", span, more)
+
+
+def _place(volume: Part, segment: Part) -> str:
+    return f"/segments/{volume}/{segment}"
+
+
+Place = Annotated[str, Depends(_place)]
+
+
+@router.get("/cameras/{camera_id}/segments/{volume}/{segment}.keys.mp4", response_class=Response)
+async def key_pictures(
+    access: Looker, request: Request, place: Place, start: Moment = None, end: Moment = None, ticks: Ticks = None
+) -> Response:
+    """Give the key pictures of a part of one segment as a fragment, or, without `ticks`, the map they need."""
+    more = {} if ticks is None else {"ticks": ticks}
+    return await _send(access, request, f"{place}.keys.mp4", _span(access, start, end), more)
 
 
 @router.api_route("/cameras/{camera_id}/segments/{volume}/{segment}.mp4", methods=["GET"], response_class=Response)
-async def segment(
-    access: Looker, request: Request, volume: Part, segment: Part, start: Moment = None, end: Moment = None
-) -> Response:
+async def segment(access: Looker, request: Request, place: Place, start: Moment = None, end: Moment = None) -> Response:
     """Give bytes of one segment, as far as the range reaches."""
-    return await _send(access, request, f"/segments/{volume}/{segment}.mp4", _span(access, start, end), {})
+    return await _send(access, request, f"{place}.mp4", _span(access, start, end), {})
 
 
 @router.get("/cameras/{camera_id}/playback.mp4", response_class=Response)

@@ -79,6 +79,28 @@ async def test_a_grant_opens_the_playlist_without_a_token_and_is_audited_first(p
     assert await actions(county) == ["replay.grant", "replay.open"], "one row for one look, not one for every segment"
 
 
+async def test_key_pictures_are_looked_at_under_the_same_grant_and_view(plane: Plane, county: Person) -> None:
+    wang = await plane.log_in("wang", PASSWORD)
+    params = {**HOUR, "grant": (await grant(wang))["grant"]}
+    base = "/api/v1/cameras/cam-1"
+    listed = await plane.client.get(f"{base}/playback.m3u8", params={**params, "keys": "1"})
+    shown = await plane.client.get(f"{base}/segments/v1/17.keys.mp4", params={**params, "ticks": "0-900"})
+    begun = await plane.client.get(f"{base}/segments/v1/17.keys.mp4", params=params)
+    assert [answer.status_code for answer in (listed, shown, begun)] == [200, 200, 200]
+    asked = [(path, query.get("keys"), query.get("ticks")) for _, path, query in plane.replay.asked]
+    keys = "/segments/v1/17.keys.mp4"
+    assert asked == [("/playback.m3u8", "true", None), (keys, None, "0-900"), (keys, None, None)]
+    assert await actions(county) == ["replay.grant", "replay.open"]
+    wider = {**params, "start": "2027-01-15T05:00:00Z", "end": "2027-01-15T09:00:00Z", "ticks": "0-900"}
+    assert (await plane.client.get(f"{base}/segments/v1/17.keys.mp4", params=wider)).json()["code"] == "outside_grant"
+    for nonsense in ("0-", "../etc", "9" * 19 + "-1"):
+        answer = await plane.client.get(f"{base}/segments/v1/17.keys.mp4", params={**params, "ticks": nonsense})
+        assert answer.status_code in (400, 422)
+    nobody = await plane.client.get(f"{base}/segments/v1/17.keys.mp4", params=HOUR)
+    assert nobody.status_code == 401
+    assert len(plane.replay.asked) == 3
+
+
 async def test_looking_is_not_taking_away(plane: Plane, county: Person) -> None:
     wang, liu = await plane.log_in("wang", PASSWORD), await plane.log_in("liu", PASSWORD)
     looked = await wang.get("/cameras/cam-1/playback.mp4", params={**HOUR, "grant": (await grant(wang))["grant"]})
