@@ -38,8 +38,9 @@ def wait_for(what: str, condition: Any, timeout_s: float = 30.0, every_s: float 
 class HubProcess:
     """`xiangyun run` in its own process group on a random port, with an administrator."""
 
-    def __init__(self, data_dir: Path, *, env: dict[str, str] | None = None) -> None:
-        """Prepare a hub on `data_dir`; `env` adds XIANGYUN_* settings."""
+    def __init__(self, data_dir: Path, *, env: dict[str, str] | None = None, arguments: tuple[str, ...] = ()) -> None:
+        """Prepare a hub on `data_dir`; `env` adds XIANGYUN_* settings, `arguments` go to `run`."""
+        self.arguments = arguments
         self.data_dir = data_dir
         self.port = free_port()
         self.env = env or {}
@@ -75,6 +76,7 @@ class HubProcess:
                     str(self.port),
                     "--data-dir",
                     str(self.data_dir),
+                    *self.arguments,
                 ],
                 cwd=ROOT,
                 env=environment,

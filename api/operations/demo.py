@@ -124,12 +124,12 @@ def free_port(wanted: int) -> int:
     raise HubError(ErrorKind.UNAVAILABLE, "this machine has no free port", code="no_port")
 
 
-def simulator_child(settings: Settings, port: int, lock_fd: int) -> ChildSpec:
+def simulator_child(settings: Settings, port: int, lock_fds: tuple[int, ...]) -> ChildSpec:
     """Return the simulator with the sample cameras."""
     argv = ["-m", "api", "simulate", "--port", str(port), "--cameras", str(len(CAMERAS)), "--quiet"]
     for camera in CAMERAS:
         argv += ["--codec", f"{camera.number}:{camera.codec}", "--audio", f"{camera.number}:{camera.audio}"]
-    return python_child(settings, "simulator", argv, stop_rank=4, stop_timeout_s=1.0, lock_fd=lock_fd)
+    return python_child(settings, "simulator", argv, stop_rank=4, stop_timeout_s=1.0, lock_fds=lock_fds)
 
 
 def run_demo(settings: Settings) -> None:

@@ -1,8 +1,9 @@
 """The data directory: its folders, its one owner, and the secrets made on first run.
 
-Used by the supervisor and by commands that must not meet a running hub. The lock is `flock` on `<data_dir>/lock`; the
-children inherit it, so that a new supervisor waits for stragglers of one that was killed instead of writing beside
-them. Refuses a second hub at once, naming the first one's process id.
+Used by the supervisor and by commands that must not meet a running hub. The lock is `flock` on `<data_dir>/lock` for
+the workers and `lock-api` for the control plane, because the two roles may share a directory; the children inherit it,
+so that a new supervisor waits for stragglers of one that was killed instead of writing beside them. Refuses a second hub
+at once, naming the first one's process id.
 """
 
 import fcntl
@@ -70,46 +71,39 @@ def installation_id(data_dir: Path) -> str:
     return name
 
 
+WORKER_LOCK = "lock"
+API_LOCK = "lock-api"
+
+
 @dataclass(slots=True)
 class DataDirLock:
-    """The exclusive right to a data directory, from `take` until the process and its children are gone."""
+    """The exclusive right to a data directory, or to one role's part, until the process and its children are gone."""
 
-    path: Path
-    fd: int
+    fds: tuple[int, ...]
 
     @classmethod
-    def take(cls, data_dir: Path, *, wait_s: float = STRAGGLER_WAIT_S) -> Self:
+    def take(
+        cls, data_dir: Path, *, names: tuple[str, ...] = (WORKER_LOCK, API_LOCK), wait_s: float = STRAGGLER_WAIT_S
+    ) -> Self:
         """Take the lock; HubError CONFLICT `already_running` when another hub holds it.
 
         When the holder named in the file is dead, waits up to `wait_s` for its last children to end.
         """
-        path = data_dir / "lock"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        tries = max(1, round(wait_s / 0.1))
-        for attempt in range(tries):
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = _pid_in(fd)
-                if (holder and _is_alive(holder)) or attempt == tries - 1:
-                    os.close(fd)
-                    raise HubError(
-                        ErrorKind.CONFLICT,
-                        f"another xiangyun runs in {data_dir} (process {holder or 'unknown'})",
-                        code="already_running",
-                    ) from None
-                time.sleep(0.1)
-            else:
-                break
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        return cls(path, fd)
+        taken: list[int] = []
+        try:
+            for name in names:
+                taken.append(_lock(data_dir / name, wait_s))  # noqa: PERF401  # what was taken is given back
+        except HubError:
+            for fd in taken:
+                os.close(fd)
+            raise
+        return cls(tuple(taken))
 
     def release(self) -> None:
-        """Give the lock back. The file stays: removing it would let two holders exist."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        """Give the lock back. The files stay: removing one would let two holders exist."""
+        fds, self.fds = self.fds, ()
+        for fd in fds:
+            os.close(fd)
 
     def __enter__(self) -> Self:
         """Return the lock."""
@@ -120,6 +114,29 @@ class DataDirLock:
     ) -> None:
         """Release."""
         self.release()
+
+
+def _lock(path: Path, wait_s: float) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    tries = max(1, round(wait_s / 0.1))
+    for attempt in range(tries):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _pid_in(fd)
+            if (holder and _is_alive(holder)) or attempt == tries - 1:
+                os.close(fd)
+                raise HubError(
+                    ErrorKind.CONFLICT,
+                    f"another xiangyun runs in {path.parent} (process {holder or 'unknown'})",
+                    code="already_running",
+                ) from None
+            time.sleep(0.1)
+        else:
+            break
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    return fd
 
 
 def _pid_in(fd: int) -> int:

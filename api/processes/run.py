@@ -15,7 +15,7 @@ import setproctitle
 import structlog
 
 from api.processes.child import ChildSpec
-from api.processes.home import DataDirLock, prepare
+from api.processes.home import API_LOCK, WORKER_LOCK, DataDirLock, prepare
 from api.processes.ports import ports_of, why_not
 from api.processes.start import set_up_log
 from api.processes.supervisor import Supervisor
@@ -40,6 +40,9 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
+_LOCKS = {Role.ALL: (WORKER_LOCK, API_LOCK), Role.API: (API_LOCK,), Role.WORKER: (WORKER_LOCK,)}
+
+
 def child_environment(settings: Settings) -> dict[str, str]:
     """Return the environment of our own children: ours without settings, plus the resolved settings."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
@@ -47,7 +50,13 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 
 def python_child(
-    settings: Settings, name: str, argv: Sequence[str], *, stop_rank: int, stop_timeout_s: float, lock_fd: int
+    settings: Settings,
+    name: str,
+    argv: Sequence[str],
+    *,
+    stop_rank: int,
+    stop_timeout_s: float,
+    lock_fds: tuple[int, ...],
 ) -> ChildSpec:
     """Return a child that runs our own Python with the resolved settings."""
     return ChildSpec(
@@ -56,22 +65,22 @@ def python_child(
         environment=child_environment(settings),
         stop_rank=stop_rank,
         stop_timeout_s=stop_timeout_s,
-        inherited_fds=(lock_fd,),
+        inherited_fds=lock_fds,
     )
 
 
-def hub_children(settings: Settings, role: Role, lock_fd: int) -> list[ChildSpec]:
+def hub_children(settings: Settings, role: Role, lock_fds: tuple[int, ...]) -> list[ChildSpec]:
     """Return the children of the role in the order of their start; the stop budgets add up to 10 s."""
     children: list[ChildSpec] = []
 
     def add(name: str, module: str, *arguments: str, stop_rank: int, stop_timeout_s: float) -> None:
         argv = ["-m", module, *arguments]
         children.append(
-            python_child(settings, name, argv, stop_rank=stop_rank, stop_timeout_s=stop_timeout_s, lock_fd=lock_fd)
+            python_child(settings, name, argv, stop_rank=stop_rank, stop_timeout_s=stop_timeout_s, lock_fds=lock_fds)
         )
 
     if settings.redis_url is None:
-        children.append(valkey_child(settings, stop_rank=3, inherited_fds=(lock_fd,)))
+        children.append(valkey_child(settings, stop_rank=3, inherited_fds=lock_fds))
     if role is not Role.API:
         for slot in range(settings.workers):
             add(f"worker {slot}", "api.processes.worker", str(slot), stop_rank=1, stop_timeout_s=5.0)
@@ -98,18 +107,18 @@ def run_hub(
     settings: Settings,
     role: Role = Role.ALL,
     *,
-    extra_children: Callable[[Settings, int], list[ChildSpec]] | None = None,
+    extra_children: Callable[[Settings, tuple[int, ...]], list[ChildSpec]] | None = None,
     on_ready: OnReady | None = None,
 ) -> None:
     """Run until told to stop. HubError when the hub cannot start: the ports, the directory, another hub."""
     settings = prepare(settings)
-    with DataDirLock.take(settings.data_dir) as lock:
+    with DataDirLock.take(settings.data_dir, names=_LOCKS[role]) as lock:
         check_ground(settings, role)
         setproctitle.setproctitle("xiangyun supervisor")
         set_up_log(settings, "supervisor")
-        children = hub_children(settings, role, lock.fd)
+        children = hub_children(settings, role, lock.fds)
         if extra_children is not None:
-            children += extra_children(settings, lock.fd)
+            children += extra_children(settings, lock.fds)
         asyncio.run(_supervise(settings, children, on_ready if role is not Role.WORKER else None))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api.processes.home import DataDirLock, installation_id, prepare
+from api.processes.home import API_LOCK, WORKER_LOCK, DataDirLock, installation_id, prepare
 from api.settings import Settings, load_settings
 from media.base.errors import HubError
 
@@ -68,13 +68,23 @@ class TestLock:
 
     def test_a_new_hub_waits_for_the_children_of_a_dead_one(self, tmp_path: Path) -> None:
         lock = DataDirLock.take(tmp_path)
-        straggler = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(0.6)"], pass_fds=(lock.fd,))
+        straggler = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(0.6)"], pass_fds=lock.fds)
         lock.release()
         (tmp_path / "lock").write_text("999999999\n")  # the holder that died
         started = time.monotonic()
         DataDirLock.take(tmp_path).release()
         assert time.monotonic() - started > 0.2
         assert straggler.wait(5) == 0
+
+    def test_the_two_roles_share_a_directory_but_nobody_shares_a_role(self, tmp_path: Path) -> None:
+        with DataDirLock.take(tmp_path, names=(WORKER_LOCK,)), DataDirLock.take(tmp_path, names=(API_LOCK,)):
+            for names in ((WORKER_LOCK,), (API_LOCK,), (WORKER_LOCK, API_LOCK)):
+                with pytest.raises(HubError, match="another xiangyun"):
+                    DataDirLock.take(tmp_path, names=names)
+        with DataDirLock.take(tmp_path, names=(API_LOCK,)):
+            with pytest.raises(HubError, match="another xiangyun"):
+                DataDirLock.take(tmp_path)
+            DataDirLock.take(tmp_path, names=(WORKER_LOCK,)).release()  # what a failed take had, it gave back
 
     def test_a_straggler_that_does_not_end_is_reported(self, tmp_path: Path) -> None:
         with DataDirLock.take(tmp_path):

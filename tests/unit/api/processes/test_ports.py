@@ -52,18 +52,18 @@ def test_roles_apart_need_a_common_redis(tmp_path: Path) -> None:
     ],
 )
 def test_each_role_has_its_children(tmp_path: Path, role: Role, names: list[str]) -> None:
-    children = hub_children(settings(tmp_path, workers="2"), role, 3)
+    children = hub_children(settings(tmp_path, workers="2"), role, (3,))
     assert [child.name for child in children] == names
     assert sum({child.stop_rank: child.stop_timeout_s for child in children}.values()) <= 10
 
 
 def test_a_given_redis_means_no_valkey(tmp_path: Path) -> None:
-    children = hub_children(settings(tmp_path, redis_url="redis://r.example.cn"), Role.ALL, 3)
+    children = hub_children(settings(tmp_path, redis_url="redis://r.example.cn"), Role.ALL, (3,))
     assert "valkey" not in [child.name for child in children]
 
 
 def test_secrets_reach_children_by_environment_and_never_by_command_line(tmp_path: Path) -> None:
-    children = hub_children(settings(tmp_path, secret_key="s" * 20), Role.ALL, 3)
+    children = hub_children(settings(tmp_path, secret_key="s" * 20), Role.ALL, (3,))
     assert not [word for child in children for word in child.argv if "s" * 20 in word]
     assert {child.name for child in children if child.environment.get("XIANGYUN_SECRET_KEY")} == {
         "worker 0",
