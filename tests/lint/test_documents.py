@@ -11,6 +11,9 @@ import pytest
 from fastapi.routing import APIRoute
 
 from api.app import API_ROUTERS, PAGE_ROUTERS, VERSION
+from api.auth.roles import ROLES
+from api.camera_import.sheet import HEADINGS
+from streams.simulator.defects import DEFECTS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSOLE = ROOT / "api" / "console"
@@ -99,6 +102,37 @@ def test_every_operation_of_the_api_says_what_it_does() -> None:
 
 def is_shown(route: object) -> TypeGuard[APIRoute]:
     return isinstance(route, APIRoute) and route.include_in_schema
+
+
+def rows(page: str) -> list[list[str]]:
+    """Return the cells of the table rows that begin with code."""
+    lines = (ROOT / "docs" / page).read_text().split("\n")
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+
+
+def test_the_simulators_page_knows_every_defect() -> None:
+    assert [row[0].strip("`") for row in rows("simulator.md")] == list(DEFECTS)
+
+
+def test_the_security_page_shows_the_roles_as_they_are() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    heading = next(line for line in text.split("\n") if line.startswith("| verb |"))
+    roles = [cell.strip() for cell in heading.strip("|").split("|")][2:]
+    assert roles == list(ROLES)
+    shown = {
+        (role, verb)
+        for row in rows("security.md")
+        for verb in re.findall(r"`([a-z.]+)`", row[0])
+        for role, mark in zip(roles, row[2:], strict=True)
+        if mark == "●"
+    }
+    assert shown == {(role.id, verb.value) for role in ROLES.values() for verb in role.verbs}
+
+
+def test_the_operators_pages_know_every_column_of_a_camera_list() -> None:
+    for page in ("operate.md", "operate.zh-CN.md"):
+        text = (ROOT / "docs" / page).read_text()
+        assert [name for name in HEADINGS if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_a_page_that_fetches_from_elsewhere_would_be_found() -> None:
