@@ -3,7 +3,7 @@
 /** Column names as the hub reads them, and as people write them; the hub takes both. */
 export const COLUMNS = {
   name: '名称',
-  org_id: '所属机构',
+  org_id: '所属组织',
   source_url: '主码流地址',
   sub_source_url: '子码流地址',
   gb_code: '国标编码',
