@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from api.auth.actor import Actor, Target
 from api.camera_import.apart import read_apart
-from api.camera_import.sheet import SheetRow
+from api.camera_import.sheet import HEADINGS, SheetRow
 from api.context import ApiContext
 from api.db import audit, cameras
 from api.db.engine import Connection
@@ -73,9 +73,7 @@ class Importer:
             try:
                 wanted = _wanted(row, seen)
             except ValidationError as error:
-                first = error.errors(include_input=False)[0]
-                field = ".".join(str(part) for part in first["loc"])
-                report[row.number] = self._rejected(row.number, row.cells, "invalid_body", f"{field}: {first['msg']}")
+                report[row.number] = self._rejected(row.number, row.cells, "invalid_body", self._fault(error))
             except HubError as error:
                 report[row.number] = self._refused(row.number, row.cells, error)
             else:
@@ -127,6 +125,15 @@ class Importer:
                 taken_codes.add(code)
             good.append(row)
         return good
+
+    def _fault(self, error: ValidationError) -> str:
+        """Say which column of a row is wrong, by the name the template gives it."""
+        first = error.errors(include_input=False)[0]
+        field = str(first["loc"][-1]) if first["loc"] else ""
+        if self.locale == "zh-CN":
+            heading = next((name for name in HEADINGS.get(field, ()) if not name.isascii()), field)
+            return f"“{heading}”填写有误。"
+        return f"{field}: {first['msg']}"
 
     def _refused(self, number: int, cells: dict[str, str], error: HubError) -> ImportRow:
         return self._rejected(number, cells, error.code, sentence(error.code, error.kind, self.locale))

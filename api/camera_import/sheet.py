@@ -27,7 +27,7 @@ _XLSX_MAGIC = b"PK\x03\x04"
 HEADINGS = {
     "id": ("id", "编号", "点位编码", "摄像机编号"),
     "name": ("name", "名称", "点位名称", "摄像机名称"),
-    "org_id": ("org_id", "org", "机构", "机构编号", "所属机构"),
+    "org_id": ("org_id", "org", "机构", "机构编号", "所属机构", "组织", "组织编号", "所属组织"),
     "source_url": ("source_url", "url", "主码流", "主码流地址", "视频地址"),
     "sub_source_url": ("sub_source_url", "sub_url", "子码流", "子码流地址"),
     "enabled": ("enabled", "启用", "是否启用"),
