@@ -66,11 +66,17 @@ window.timecode = (() => {
     return new Promise((done) => {
       let clicked = null
       let sought = false
-      window.addEventListener('pointerup', () => (clicked = performance.now()), { capture: true, once: true })
+      let held = []
+      const onClick = () => {
+        clicked = performance.now()
+        held = Array.from({ length: video.buffered.length }, (_, n) => [video.buffered.start(n), video.buffered.end(n)])
+      }
+      window.addEventListener('pointerup', onClick, { capture: true, once: true })
       video.addEventListener('seeking', () => (sought = clicked !== null))
       const onFrame = (_, frame) => {
         const code = sought && !video.seeking && Math.abs(frame.mediaTime - video.currentTime) < 0.5 ? read(video) : null
-        if (code) done({ ...code, took_ms: performance.now() - clicked })
+        const wasHeld = held.some(([from, to]) => frame.mediaTime >= from && frame.mediaTime < to)
+        if (code) done({ ...code, took_ms: performance.now() - clicked, was_buffered: wasHeld })
         else video.requestVideoFrameCallback(onFrame)
       }
       video.requestVideoFrameCallback(onFrame)

@@ -65,24 +65,26 @@ def test_a_form_with_holes_says_which(console: Console):
 
 def test_an_import_reports_each_row_and_creates_the_good_ones(console: Console, county: County):
     table = (
-        "名称,所属机构,主码流地址,子码流地址\n"
-        f"导入一,east-village,{county.rig.url(1)},\n"
-        "导入二,nirgends,rtsp://127.0.0.1:9/x,\n"
-        "导入三,east-village,http://127.0.0.1/x,\n"
+        "名称,所属组织,主码流地址,子码流地址,保存天数\n"
+        f"导入一,east-village,{county.rig.url(1)},,30\n"
+        "导入二,nirgends,rtsp://127.0.0.1:9/x,,\n"
+        "导入三,east-village,http://127.0.0.1/x,,\n"
+        f"导入四,east-village,{county.rig.url(1)},,很多\n"
     )
     console.open("/import")
     file = {"name": "cameras.csv", "mimeType": "text/csv", "buffer": table.encode()}
     console.page.set_input_files("#import-file", files=[file])
     summary = console.page.locator(".sum")
     expect(summary).to_contain_text("成功 1 行")
-    expect(summary).to_contain_text("未导入 2 行")
+    expect(summary).to_contain_text("未导入 3 行")
     rows = console.page.locator("table.list tbody tr")
-    expect(rows).to_have_count(2)
+    expect(rows).to_have_count(3)
     expect(rows.nth(0)).to_contain_text("导入二")
     expect(rows.nth(0).locator("td").last).not_to_be_empty()
-    expect(rows.nth(1)).to_contain_text("导入三")
+    expect(rows.nth(1)).to_contain_text("rtsp://")
+    expect(rows.nth(2)).to_contain_text("“保存天数”填写有误")
     console.page.get_by_text("只看未导入的行").click()
-    expect(rows).to_have_count(3)
+    expect(rows).to_have_count(4)
     for camera in county.hub.get("/cameras")["items"]:
         if camera["name"] == "导入一":
             county.hub.http.delete(f"/api/v1/cameras/{camera['id']}")
