@@ -55,6 +55,9 @@ OF_CODE = {
     "conflict": Sentence("与现有内容冲突,未做更改。", "This conflicts with what is stored; nothing was changed."),
     "database_unavailable": Sentence("数据库暂时不可用,录像不受影响。", "The database is away; recording goes on."),
     "denied": Sentence("您没有这里的操作权限。", "You do not hold the permission for this here."),
+    "bad_schedule": Sentence(
+        "录像计划不正确：星期为 1–7，时间形如 08:30。", "The schedule is wrong: days are 1 to 7, times look like 08:30."
+    ),
     "duplicate_gb_code": Sentence("国标编码已被使用。", "The GB code is already in use."),
     "duplicate_id": Sentence("编号已存在。", "The id already exists."),
     "duplicate_username": Sentence("用户名已存在。", "The user name already exists."),

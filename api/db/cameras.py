@@ -38,6 +38,7 @@ class CameraRow:
     version: int
     created_us: int
     updated_us: int
+    recording_schedule: str | None
     org_path: str
 
 

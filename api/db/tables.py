@@ -87,6 +87,7 @@ cameras = Table(
     Column("version", Integer, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
+    Column("recording_schedule", Text),  # JSON list of {days, start, end}
 )
 
 camera_grants = Table(

@@ -17,13 +17,17 @@ from media.base.clock import Clock, rfc3339
 from media.base.errors import HubError
 from media.base.ids import CameraId, Quality, StreamKey, camera_source
 from media.rtsp.transport import Transport
-from recorder.policy import Mode, RecordingPolicy
+from recorder.policy import Mode, RecordingPolicy, Window
 from recorder.recorder import CameraRecorder, Recorder
+from recorder.schedule import ALWAYS
 from streams.hub import Hub
 from streams.registry import Registry
 from streams.source import CameraConfig
 
 log = structlog.get_logger(__name__)
+
+NO_EVENTS = "no_event_source"
+"""Why a camera in the mode `event` is not recorded: nothing of this version makes events."""
 
 
 class Deck:
@@ -128,7 +132,8 @@ class Deck:
     def _recording(self, camera: CameraDesired) -> dict[str, Any]:
         status = self._recorder.status(CameraId(camera.id))
         state = status.state.value if camera.enabled else "off"
-        return {"state": state, "since": rfc3339(status.since_wall_us), "reason": status.reason or None}
+        reason = NO_EVENTS if camera.recording.mode == Mode.EVENT else status.reason or None
+        return {"state": state, "since": rfc3339(status.since_wall_us), "reason": reason}
 
     def statuses(self) -> dict[str, dict[str, Any]]:
         """Return the state objects of all cameras."""
@@ -145,4 +150,9 @@ def main_stream(camera_id: str) -> StreamKey:
 
 
 def _policy(camera: CameraDesired) -> RecordingPolicy:
-    return RecordingPolicy(mode=Mode(camera.recording.mode), retention_days=max(1, camera.recording.retention_days))
+    wanted = camera.recording
+    return RecordingPolicy(
+        mode=Mode(wanted.mode),
+        retention_days=max(1, wanted.retention_days),
+        windows=tuple(Window(start, end) for start, end in wanted.windows) or ALWAYS,
+    )

@@ -1,12 +1,13 @@
 """Cameras over HTTP; clear source URLs come in, only masked ones go out."""
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from api.db.cameras import CameraRow
 from api.schemas.base import Id, Input, LongText, Name, Output, ShortText, moment
-from api.services.cameras import CameraDetails, NewCamera
+from api.services.cameras import CameraDetails, NewCamera, schedule_text
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 GbCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{20}$")]
@@ -15,11 +16,24 @@ RETENTION_DAYS = 30
 """799 令 17: at least thirty days."""
 
 
+class Stretch(Input):
+    """A stretch of the week: days (1 is Monday), local times `HH:MM`; an end at or before the start is on the next day."""
+
+    days: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(min_length=1, max_length=7)]
+    start: Annotated[str, StringConstraints(pattern=r"^[0-9]{2}:[0-9]{2}$")]
+    end: Annotated[str, StringConstraints(pattern=r"^[0-9]{2}:[0-9]{2}$")]
+
+
 class Recording(Input):
-    """How the camera is recorded."""
+    """How the camera is recorded.
+
+    `schedule` counts in the mode `schedule`; without one that mode records always, so that nothing is missed before
+    the plan is written. The mode `event` records nothing until events exist: the state says `no_event_source`.
+    """
 
     mode: Mode = "continuous"
     retention_days: Annotated[int, Field(ge=1, le=3650)] = RETENTION_DAYS
+    schedule: Annotated[list[Stretch], Field(min_length=1, max_length=50)] | None = None
 
 
 class Location(Input):
@@ -74,6 +88,7 @@ class RecordingOut(Output):
 
     mode: str
     retention_days: int
+    schedule: list[Stretch] | None
 
 
 class LocationOut(Output):
@@ -151,7 +166,11 @@ def new_camera(body: CameraCreate) -> NewCamera:
         id=body.id, name=body.name, org_id=body.org_id, source_url=body.source_url, sub_source_url=body.sub_source_url,
         enabled=body.enabled, transport=body.transport, recording_mode=body.recording.mode,
         retention_days=body.recording.retention_days, details=details,
+        schedule=schedule_text(body.recording.model_dump()["schedule"]),
     )  # fmt: skip
+
+
+_RECORDING_COLUMNS = {"mode": "recording_mode", "schedule": "recording_schedule"}
 
 
 def camera_changes(body: CameraPatch) -> dict[str, Any]:
@@ -161,7 +180,9 @@ def camera_changes(body: CameraPatch) -> dict[str, Any]:
     changes = {key: value for key, value in given.items() if value is not None or key not in keep_when_null}
     if body.recording is not None:
         recording = body.recording.model_dump(exclude_unset=True)
-        changes |= {{"mode": "recording_mode"}.get(key, key): value for key, value in recording.items()}
+        if "schedule" in recording:
+            recording["schedule"] = schedule_text(recording["schedule"])
+        changes |= {_RECORDING_COLUMNS.get(key, key): value for key, value in recording.items()}
     if "location" in body.model_fields_set:
         changes |= (body.location or Location()).model_dump()
     return changes
@@ -173,7 +194,10 @@ def camera_out(row: CameraRow, status: dict[str, Any]) -> Camera:
     return Camera(
         id=row.id, name=row.name, org_id=row.org_id, source_url=row.source_url_masked,
         sub_source_url=row.sub_source_url_masked, transport=row.transport, enabled=row.enabled,
-        recording=RecordingOut(mode=row.recording_mode, retention_days=row.retention_days),
+        recording=RecordingOut(
+            mode=row.recording_mode, retention_days=row.retention_days,
+            schedule=json.loads(row.recording_schedule) if row.recording_schedule else None,
+        ),
         location=LocationOut(address=row.address, longitude=row.longitude, latitude=row.latitude) if has_place else None,
         gb_code=row.gb_code, manufacturer=row.manufacturer, model=row.model, managing_unit=row.managing_unit,
         note=row.note, version=row.version, created_at=moment(row.created_us), updated_at=moment(row.updated_us),

@@ -4,6 +4,7 @@ The database is the truth; the shared state is a projection that workers read. A
 announced; when announcing fails, `reconcile` (every few seconds, in `tasks.desired`) makes it good.
 """
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from api.services.presence import told
 from api.state import CameraDesired, RecordingDesired
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import new_id
+from recorder.schedule import windows_of
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +59,8 @@ class NewCamera:
     transport: str = "tcp"
     recording_mode: str = "continuous"
     retention_days: int = 30
+    schedule: str | None = None
+    """JSON, see `schedule_text`."""
     details: CameraDetails = CameraDetails()
 
 
@@ -137,6 +141,7 @@ def row_values(ctx: ApiContext, wanted: NewCamera, camera_id: str) -> dict[str, 
         "enabled": wanted.enabled,
         "recording_mode": wanted.recording_mode,
         "retention_days": wanted.retention_days,
+        "recording_schedule": wanted.schedule,
         "version": 1,
         "created_us": now_us,
         "updated_us": now_us,
@@ -221,11 +226,30 @@ def desired(camera: CameraRow) -> CameraDesired:
         source_url_enc=camera.source_url_enc,
         sub_source_url_enc=camera.sub_source_url_enc,
         enabled=camera.enabled,
-        recording=RecordingDesired(mode=camera.recording_mode, retention_days=camera.retention_days),
+        recording=RecordingDesired(
+            mode=camera.recording_mode,
+            retention_days=camera.retention_days,
+            windows=_windows(camera.recording_schedule),
+        ),
         org_id=camera.org_id,
         version=camera.version,
         transport=camera.transport,
     )
+
+
+def schedule_text(stretches: list[dict[str, Any]] | None) -> str | None:
+    """Return a weekly plan as it is kept, None for none; HubError INVALID `bad_schedule`."""
+    if stretches is None:
+        return None
+    windows_of((item["days"], item["start"], item["end"]) for item in stretches)
+    return json.dumps(stretches, separators=(",", ":"))
+
+
+def _windows(schedule: str | None) -> tuple[tuple[int, int], ...]:
+    if schedule is None:
+        return ()
+    plan = windows_of((item["days"], item["start"], item["end"]) for item in json.loads(schedule))
+    return tuple((window.start_minute, window.end_minute) for window in plan)
 
 
 async def reconcile(ctx: ApiContext) -> bool:

@@ -21,10 +21,11 @@ STATUS_CHANNEL = "xy:camera-status"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingDesired:
-    """How a camera is to be recorded."""
+    """How a camera is to be recorded. `windows` are minutes of the local week, from Monday 00:00, for `schedule`."""
 
     mode: str = "continuous"
     retention_days: int = 30
+    windows: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,9 @@ class CameraDesired:
         return cls(
             **known,
             recording=RecordingDesired(
-                mode=str(given.get("mode", "continuous")), retention_days=int(given.get("retention_days", 30))
+                mode=str(given.get("mode", "continuous")),
+                retention_days=int(given.get("retention_days", 30)),
+                windows=tuple((int(start), int(end)) for start, end in given.get("windows", ())),
             ),
         )
 

@@ -48,7 +48,8 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 def camera(camera_id: str = "a", *, mode: str = "continuous", sealed_for: str = "", **more: object) -> CameraDesired:
     url = seal(CIPHER, sealed_for or camera_id, f"rtsp://10.0.0.1/{camera_id}")
-    return CameraDesired(id=camera_id, source_url_enc=url, recording=RecordingDesired(mode=mode), **more)
+    recording = RecordingDesired(mode=mode, windows=more.pop("windows", ()))
+    return CameraDesired(id=camera_id, source_url_enc=url, recording=recording, **more)
 
 
 async def test_a_camera_is_asked_for_at_its_clear_url_and_waits_to_be_recorded(stage: Stage) -> None:
@@ -74,6 +75,29 @@ async def test_recording_follows_its_plan_without_touching_the_source(stage: Sta
     assert stage.deck._readers["a"].policy.mode is Mode.OFF
     await stage.deck.apply({"a": camera()})
     assert stage.deck.status("a")["recording"]["state"] == "waiting"
+
+
+async def test_a_schedule_is_followed_by_the_local_clock(stage: Stage) -> None:
+    minute = (SystemClock().wall_us() // 60_000_000 + 480 + 3 * 1440) % 10080  # of the week in China
+    now = ((max(0, minute - 5), minute + 5),)
+    later = (((minute + 60) % 10080, (minute + 60) % 10080 + 1),)
+    await stage.deck.apply(
+        {"a": camera(mode="schedule", windows=now), "b": camera("b", mode="schedule", windows=later)}
+    )
+    assert stage.deck.status("a")["recording"]["state"] == "waiting"
+    assert stage.deck.status("b")["recording"]["state"] == "off"
+    assert stage.deck.status("b")["recording"]["reason"] == "planned"
+
+
+async def test_a_schedule_without_windows_records_always(stage: Stage) -> None:
+    await stage.deck.apply({"a": camera(mode="schedule")})
+    assert stage.deck.status("a")["recording"]["state"] == "waiting"
+
+
+async def test_event_mode_says_that_there_are_no_events_yet(stage: Stage) -> None:
+    await stage.deck.apply({"a": camera(mode="event")})
+    recording = stage.deck.status("a")["recording"]
+    assert (recording["state"], recording["reason"]) == ("off", "no_event_source")
 
 
 async def test_a_disabled_camera_says_so(stage: Stage) -> None:

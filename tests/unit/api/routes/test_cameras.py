@@ -68,7 +68,7 @@ async def test_a_change_counts_the_version_up_and_reaches_the_workers(plane: Pla
     await county.made("/cameras", CAMERA)
     changes = {"name": "新名", "recording": {"mode": "off"}, "location": {"longitude": 128.3, "latitude": 45.4}}
     changed = (await county.patch("/cameras/gate-1", changes)).json()
-    assert (changed["name"], changed["recording"]) == ("新名", {"mode": "off", "retention_days": 30})
+    assert (changed["name"], changed["recording"]) == ("新名", {"mode": "off", "retention_days": 30, "schedule": None})
     assert changed["location"] == {"address": None, "longitude": 128.3, "latitude": 45.4}
     assert changed["version"] == 2
     assert plane.state.desired is not None
@@ -166,3 +166,51 @@ async def test_gb_codes_are_unique(county: Person) -> None:
     await county.made("/cameras", {**CAMERA, "gb_code": code})
     answer = await county.post("/cameras", {**CAMERA, "id": "two", "gb_code": code})
     assert (answer.status_code, answer.json()["code"]) == (409, "duplicate_gb_code")
+
+
+WEEKDAYS = [
+    {"days": [1, 2, 3, 4, 5], "start": "08:00", "end": "18:00"},
+    {"days": [7], "start": "22:00", "end": "02:00"},
+]
+
+
+async def test_a_schedule_reaches_the_workers_as_minutes_of_the_week(plane: Plane, county: Person) -> None:
+    made = await county.made("/cameras", {**CAMERA, "recording": {"mode": "schedule", "schedule": WEEKDAYS}})
+    assert made["recording"] == {"mode": "schedule", "retention_days": 30, "schedule": WEEKDAYS}
+    assert plane.state.desired is not None
+    windows = plane.state.desired["gate-1"].recording.windows
+    weekdays = [(day * 1440 + 480, day * 1440 + 1080) for day in range(5)]
+    assert windows == ((0, 120), *weekdays, (6 * 1440 + 1320, 7 * 1440))
+    kept = (await county.patch("/cameras/gate-1", {"recording": {"retention_days": 60}})).json()
+    assert kept["recording"] == {"mode": "schedule", "retention_days": 60, "schedule": WEEKDAYS}
+    cleared = (await county.patch("/cameras/gate-1", {"recording": {"mode": "continuous", "schedule": None}})).json()
+    assert cleared["recording"] == {"mode": "continuous", "retention_days": 60, "schedule": None}
+    assert plane.state.desired["gate-1"].recording.windows == ()
+
+
+@pytest.mark.parametrize("mode", ["continuous", "schedule", "event", "off"])
+async def test_every_mode_of_the_contract_is_accepted_without_more(plane: Plane, county: Person, mode: str) -> None:
+    made = await county.made("/cameras", {**CAMERA, "recording": {"mode": mode, "retention_days": 7}})
+    assert made["recording"]["mode"] == mode
+    assert plane.state.desired is not None
+    assert plane.state.desired["gate-1"].recording.mode == mode
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        [],
+        [{"days": [], "start": "08:00", "end": "09:00"}],
+        [{"days": [0], "start": "08:00", "end": "09:00"}],
+        [{"days": [1], "start": "25:00", "end": "09:00"}],
+        [{"days": [1], "start": "08:00", "end": "now"}],
+        [{"days": [1], "start": "08:00"}],
+        "always",
+        [{"days": [1], "start": "08:00", "end": "09:00"}] * 51,
+    ],
+)
+async def test_a_bad_schedule_is_refused_and_nothing_is_stored(county: Person, schedule: object) -> None:
+    answer = await county.post("/cameras", {**CAMERA, "recording": {"mode": "schedule", "schedule": schedule}})
+    assert answer.status_code in {400, 422}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (await county.get("/cameras")).json()["items"] == []

@@ -34,7 +34,7 @@ GATE = CameraDesired(
     id="gate-3",
     source_url_enc="v1.sealed",
     sub_source_url_enc="v1.sub",
-    recording=RecordingDesired(mode="off", retention_days=90),
+    recording=RecordingDesired(mode="schedule", retention_days=90, windows=((0, 480), (600, 1080))),
     org_id="village-1",
     version=7,
 )
