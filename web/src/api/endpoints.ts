@@ -77,8 +77,8 @@ export const replay = {
     ),
   grant: (input: T.GrantRequest) => call<T.Grant>('/playback-grants', { method: 'POST', json: input }),
   /** The cookie set with the grant opens these; the grant itself stays out of every URL and log. */
-  playlistUrl: (cameraId: string, start: string, end: string) =>
-    `${API_ROOT}/cameras/${id(cameraId)}/playback.m3u8?${new URLSearchParams({ start, end }).toString()}`,
+  playlistUrl: (cameraId: string, start: string, end: string, keys: boolean) =>
+    `${API_ROOT}/cameras/${id(cameraId)}/playback.m3u8?${new URLSearchParams({ start, end, ...(keys ? { keys: '1' } : {}) }).toString()}`,
   mp4Url: (cameraId: string, start: string, end: string) =>
     `${API_ROOT}/cameras/${id(cameraId)}/playback.mp4?${new URLSearchParams({ start, end }).toString()}`,
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { positionOf, wallOf, windowFor, type Fragment } from './mediaTime'
+import { isGapBetween, positionOf, wallOf, windowFor, type Fragment } from './mediaTime'
 
 const MIDNIGHT = 1_700_000_000_000
 // 0–20 s recorded, one minute missing, then 20 s more.
@@ -56,5 +56,19 @@ describe('windowFor', () => {
   it('ends now, not in the future, and not tomorrow', () => {
     expect(windowFor(MIDNIGHT + 7_200_000, day, MIDNIGHT + 7_300_000).endMs).toBe(MIDNIGHT + 7_300_000)
     expect(windowFor(MIDNIGHT + 86_300_000, day, Infinity).endMs).toBe(day.endMs)
+  })
+})
+
+describe('isGapBetween', () => {
+  const at = (mediaS: number, wallMs: number) => ({ mediaS, wallMs: MIDNIGHT + wallMs })
+
+  it('tells a gap from pictures that are far apart', () => {
+    expect(isGapBetween(at(18, 18_000), at(20, 80_000))).toBe(true)
+    expect(isGapBetween(at(2, 2000), at(4, 4000))).toBe(false)
+    expect(isGapBetween(at(2, 2000), at(12, 12_300))).toBe(false)
+  })
+
+  it('does not take a jump back for one', () => {
+    expect(isGapBetween(at(20, 80_000), at(5, 5000))).toBe(false)
   })
 })

@@ -20,6 +20,9 @@ export interface MediaPosition {
 /** Beyond this the wished moment counts as "in a gap"; below it is rounding between fragments. */
 const ROUNDING_MS = 250
 
+/** A shorter jump of the wall clock is drift being worked off. */
+const GAP_MS = 1000
+
 /** Where to seek for a moment; null when nothing is recorded from it on. */
 export function positionOf(fragments: readonly Fragment[], wallMs: number): MediaPosition | null {
   for (const fragment of fragments) {
@@ -45,6 +48,17 @@ export function wallOf(fragments: readonly Fragment[], mediaS: number): number |
   const fragment = fragments[low]
   if (!fragment || mediaS < fragment.startS - 0.5) return null
   return fragment.wallMs + Math.min(mediaS - fragment.startS, fragment.durationS) * 1000
+}
+
+export interface Shown {
+  mediaS: number
+  wallMs: number
+}
+
+/** Whether the wall clock went on further than the media between two pictures in a row: nothing was recorded there. */
+export function isGapBetween(before: Shown, after: Shown): boolean {
+  const mediaMs = (after.mediaS - before.mediaS) * 1000
+  return mediaMs > 0 && after.wallMs - before.wallMs - mediaMs > GAP_MS
 }
 
 export interface PlayWindow {

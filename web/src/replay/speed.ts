@@ -1,25 +1,74 @@
 /**
- * Playing speeds. Up to 2× the element plays every picture; from 4× it shows key pictures only, by stepping through
- * the recording with seeks, so that a 16× search costs no more decoding than watching; pure.
+ * Playing speeds. Up to 2× every picture is played; from 4× key pictures only, from a playlist that holds no others,
+ * so that a 16× search costs no more bytes and decoding than watching. Where even those stutter, seeks step over
+ * them; pure.
  */
 export const SPEEDS = [0.5, 1, 2, 4, 8, 16] as const
 export type Speed = (typeof SPEEDS)[number]
 
-export const STEPPING_FROM = 4
-/** Cameras have a key picture every 1–2 s; smaller steps would decode more than they show. */
-const KEY_EVERY_MS = 2000
-const MIN_INTERVAL_MS = 200
+export const KEYS_FROM = 4
+/** At most this often a seek: more would only be aborted. */
+const STEP_INTERVAL_MS = 200
 
-export interface StepPlan {
-  intervalMs: number
-  stepMs: number
+export function isKeysOnly(speed: Speed): boolean {
+  return speed >= KEYS_FROM
 }
 
-/** How often to seek, and how far, for a stepping speed; null when the element plays by itself. */
-export function stepPlan(speed: Speed): StepPlan | null {
-  if (speed < STEPPING_FROM) return null
-  const intervalMs = Math.max(MIN_INTERVAL_MS, KEY_EVERY_MS / speed)
-  return { intervalMs, stepMs: intervalMs * speed }
+/** How much footage to hold ready: some ten seconds of play at any speed. */
+export function bufferAheadS(speed: Speed): number {
+  return isKeysOnly(speed) ? 180 : 20
+}
+
+/** Where stepping should be by now; it keeps its speed however long single seeks take. */
+export class Stepper {
+  static readonly intervalMs = STEP_INTERVAL_MS
+  constructor(
+    private fromWallMs: number,
+    private sinceMs: number,
+    private readonly speed: Speed,
+  ) {}
+
+  targetMs(nowMs: number): number {
+    return this.fromWallMs + (nowMs - this.sinceMs) * this.speed
+  }
+
+  /** Goes on from another moment: after a gap, or when loading took its time. */
+  moveTo(wallMs: number, nowMs: number): void {
+    this.fromWallMs = wallMs
+    this.sinceMs = nowMs
+  }
+}
+
+export interface PaceSample {
+  nowMs: number
+  mediaS: number
+  /** How much is there to be played at once. */
+  aheadS: number
+}
+
+/** Long enough that one slow picture is forgiven. */
+const PACE_WINDOW_MS = 3000
+const PACE_TOO_SLOW = 0.6
+
+/** Notices that the browser does not keep a speed although there is enough to play. */
+export class PaceWatch {
+  private samples: PaceSample[] = []
+  constructor(private readonly speed: Speed) {}
+
+  isTooSlow(sample: PaceSample): boolean {
+    const last = this.samples.at(-1)
+    const hasStarved = sample.aheadS < this.speed
+    if (hasStarved || (last && sample.mediaS < last.mediaS)) {
+      this.samples = []
+      return false
+    }
+    this.samples.push(sample)
+    const first = this.samples[0] as PaceSample
+    const elapsedMs = sample.nowMs - first.nowMs
+    if (elapsedMs < PACE_WINDOW_MS) return false
+    this.samples.shift()
+    return ((sample.mediaS - first.mediaS) * 1000) / elapsedMs < this.speed * PACE_TOO_SLOW
+  }
 }
 
 export function nextSpeed(speed: Speed, by: 1 | -1): Speed {

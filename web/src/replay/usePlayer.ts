@@ -1,15 +1,16 @@
 /**
- * Plays recordings of one camera by wall-clock time: hls.js over the VOD playlist of about an hour, moved on when it
- * runs out. Speeds from 4× step through key pictures by seeking. Mapping and policy are in `mediaTime` and `speed`.
+ * Plays recordings of one camera by wall-clock time: a playlist of about an hour, moved on when it runs out. From 4×
+ * on it plays the playlist of key pictures, and goes back to that of all pictures at the same moment for everything
+ * that needs them. Mapping and policy are in `mediaTime` and `speed`, hls.js in `hlsFeed`.
  */
-import Hls, { ErrorDetails, Events, type ErrorData, type LevelDetails } from 'hls.js'
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue'
-import { ApiError, problemOf } from '@/api/problem'
+import type { ApiError } from '@/api/problem'
 import { replay } from '@/api/endpoints'
-import { session } from '@/api/http'
 import { isoOf } from '@/time/format'
-import { positionOf, wallOf, windowFor, type Fragment, type PlayWindow } from './mediaTime'
-import { frameStepS, stepPlan, type Speed } from './speed'
+import { HlsFeed } from './hlsFeed'
+import { isGapBetween, positionOf, wallOf, windowFor, type PlayWindow, type Shown } from './mediaTime'
+import { bufferAheadS, frameStepS, isKeysOnly, PaceWatch, Stepper, type Speed } from './speed'
+import { aheadOf, holdPicture, releasePicture } from './stillPicture'
 
 export type PlayerPhase = 'idle' | 'opening' | 'ready' | 'ended' | 'failed'
 
@@ -21,31 +22,15 @@ export interface PlayerSource {
   permit: (window: PlayWindow) => Promise<boolean>
 }
 
+/** How a playlist is opened: `quietly` keeps the last picture instead of saying so; `paused` shows one picture. */
+interface Opening {
+  quietly?: boolean
+  paused?: boolean
+}
+
 /** Recordings reach the disk about this much later than they happen. */
 const LIVE_EDGE_MS = 5_000
-const MAX_RECOVERIES = 2
-
-function fragmentsOf(details: LevelDetails | null): Fragment[] {
-  const list: Fragment[] = []
-  for (const fragment of details?.fragments ?? []) {
-    const wallMs = fragment.programDateTime
-    if (wallMs !== null) list.push({ startS: fragment.start, durationS: fragment.duration, wallMs })
-  }
-  return list
-}
-
-/** What stopped the player, as an error with words; codecs are told apart because there waiting is no cure. */
-function failureOf(data: ErrorData): ApiError {
-  const { BUFFER_ADD_CODEC_ERROR, BUFFER_INCOMPATIBLE_CODECS_ERROR, MANIFEST_INCOMPATIBLE_CODECS_ERROR } = ErrorDetails
-  if ([BUFFER_ADD_CODEC_ERROR, BUFFER_INCOMPATIBLE_CODECS_ERROR, MANIFEST_INCOMPATIBLE_CODECS_ERROR].includes(data.details))
-    return new ApiError('replay_codec', 0, '', '', null)
-  const status = data.response?.code ?? 0
-  if (status >= 400) {
-    const request: unknown = data.networkDetails
-    return problemOf(status, request instanceof XMLHttpRequest ? request.responseText : '', null, null)
-  }
-  return new ApiError(data.type === Hls.ErrorTypes.NETWORK_ERROR ? 'network' : 'replay_broken', 0, '', '', null)
-}
+const PACE_EVERY_MS = 500
 
 class RecordingPlayer {
   readonly phase = ref<PlayerPhase>('idle')
@@ -53,15 +38,19 @@ class RecordingPlayer {
   readonly playing = ref(false)
   readonly speed = ref<Speed>(1)
   readonly failure = shallowRef<ApiError | null>(null)
-  private hls: Hls | null = null
-  private details: LevelDetails | null = null
+  /** Where play went on when it came to a gap by itself; an object for each time. */
+  readonly skipped = shallowRef<{ toMs: number } | null>(null)
+  private feed: HlsFeed | null = null
+  /** Whether the feed is the one of key pictures. */
+  private keys = false
+  /** The browser did not keep up with its own playing; from then on seeks step over key pictures. */
+  private steps = false
   private span: PlayWindow | null = null
-  private stepTimer: ReturnType<typeof setInterval> | undefined
-  private lastMediaS = 0
+  private timer: ReturnType<typeof setInterval> | undefined
+  private shown: Shown | null = null
   private frameS: number | null = null
   /** Counts openings, so that an answer that comes late does not undo a newer one. */
   private turn = 0
-  private recoveries = 0
 
   constructor(
     private readonly video: Ref<HTMLVideoElement | null>,
@@ -74,56 +63,63 @@ class RecordingPlayer {
     this.phase.value = 'idle'
     this.wallMs.value = null
     this.playing.value = false
+    if (this.video.value) releasePicture(this.video.value)
   }
 
-  async open(targetMs: number): Promise<void> {
+  async open(targetMs: number, how: Opening = {}): Promise<void> {
     const from = this.source()
     if (!from) return
     const turn = (this.turn += 1)
     const window = windowFor(targetMs, from.day, from.nowMs())
     this.failure.value = null
     if (!(await from.permit(window)) || turn !== this.turn) return
+    if (this.video.value && how.quietly) holdPicture(this.video.value)
     this.teardown()
     this.span = window
-    this.recoveries = 0
-    this.phase.value = 'opening'
+    if (!how.quietly) this.phase.value = 'opening'
     this.wallMs.value = targetMs
-    this.attach(replay.playlistUrl(from.cameraId, isoOf(window.startMs), isoOf(window.endMs)), targetMs)
+    this.keys = !how.paused && isKeysOnly(this.speed.value)
+    this.feed = new HlsFeed(this.video.value, {
+      url: replay.playlistUrl(from.cameraId, isoOf(window.startMs), isoOf(window.endMs), this.keys),
+      bufferS: bufferAheadS(this.speed.value),
+      onListed: (feed) => this.begin(feed, targetMs, how),
+      onFailed: (failure) => this.fail(failure),
+    })
   }
 
   seek(targetMs: number): void {
     const { span } = this
-    const inside = span !== null && targetMs >= span.startMs && targetMs < span.endMs && this.details !== null
-    const position = inside ? positionOf(fragmentsOf(this.details), targetMs) : null
+    const inside = span !== null && targetMs >= span.startMs && targetMs < span.endMs && this.feed?.isListed
+    const position = inside ? positionOf(this.feed?.fragments ?? [], targetMs) : null
     const element = this.video.value
     if (!position || !element || this.phase.value === 'failed') {
       void this.open(targetMs)
       return
     }
+    if (this.keys !== this.wantsKeys) {
+      void this.open(targetMs, { quietly: true, paused: !this.playing.value })
+      return
+    }
     this.wallMs.value = position.wallMs
+    this.shown = null
     this.phase.value = 'ready'
     element.currentTime = position.mediaS
-    if (this.playing.value && stepPlan(this.speed.value) === null) void element.play().catch(() => undefined)
+    if (this.playing.value) this.run(element)
   }
 
   play(): void {
     this.playing.value = true
-    clearInterval(this.stepTimer)
     const element = this.video.value
     if (!element) return
-    const plan = stepPlan(this.speed.value)
-    if (plan === null) {
-      element.playbackRate = this.speed.value
-      void element.play().catch(() => undefined)
-      return
-    }
-    element.pause()
-    this.stepTimer = setInterval(() => this.step(element, plan.stepMs), plan.intervalMs)
+    if (this.feed && this.keys !== this.wantsKeys && this.wallMs.value !== null) {
+      clearInterval(this.timer)
+      void this.open(this.wallMs.value, { quietly: this.phase.value === 'ready' })
+    } else this.run(element)
   }
 
   pause(): void {
     this.playing.value = false
-    clearInterval(this.stepTimer)
+    clearInterval(this.timer)
     this.video.value?.pause()
   }
 
@@ -134,9 +130,12 @@ class RecordingPlayer {
 
   stepFrame(by: 1 | -1, cameraFps: number | null | undefined): void {
     this.pause()
-    if (!this.video.value) return
+    const element = this.video.value
+    if (!element) return
     // A hair past the edge, so that the picture meant is the one shown whatever the rounding.
-    this.video.value.currentTime = Math.max(0, this.lastMediaS + by * frameStepS(this.frameS, cameraFps) + 0.001)
+    const deltaS = by * frameStepS(this.frameS, cameraFps) + 0.001
+    if (!this.keys) element.currentTime = Math.max(0, (this.shown?.mediaS ?? element.currentTime) + deltaS)
+    else if (this.wallMs.value !== null) void this.open(this.wallMs.value + deltaS * 1000, { quietly: true, paused: true })
   }
 
   /** Begins to listen to a `<video>` that has just appeared. */
@@ -145,90 +144,111 @@ class RecordingPlayer {
     element.addEventListener('ended', this.onEnded)
   }
 
+  private get wantsKeys(): boolean {
+    return this.playing.value && isKeysOnly(this.speed.value)
+  }
+
   private teardown(): void {
-    clearInterval(this.stepTimer)
-    this.hls?.destroy()
-    this.hls = null
-    this.details = null
+    clearInterval(this.timer)
+    this.feed?.close()
+    this.feed = null
+    this.shown = null
     this.span = null
   }
 
-  private attach(url: string, targetMs: number): void {
-    const hls = (this.hls = new Hls({
-      // A worker would be made of a blob and brings nothing here: the fragments need no remuxing.
-      enableWorker: false,
-      autoStartLoad: false,
-      maxBufferLength: 20,
-      backBufferLength: 60,
-      xhrSetup: (xhr) => {
-        for (const [name, value] of Object.entries(session.bearer)) xhr.setRequestHeader(name, value)
-      },
-    }))
-    hls.on(Events.LEVEL_LOADED, (_, data) => {
-      const isFirst = this.details === null
-      this.details = data.details
-      if (isFirst) this.begin(hls, targetMs)
-    })
-    hls.on(Events.ERROR, (_, data) => this.onError(hls, data))
-    hls.loadSource(url)
-    if (this.video.value) hls.attachMedia(this.video.value)
-  }
-
-  private begin(hls: Hls, targetMs: number): void {
-    const position = positionOf(fragmentsOf(this.details), targetMs)
+  private begin(feed: HlsFeed, targetMs: number, how: Opening): void {
+    const position = positionOf(feed.fragments, targetMs)
     if (!position) {
       this.finish()
       return
     }
+    if (position.skipped) this.skipped.value = { toMs: position.wallMs }
     this.wallMs.value = position.wallMs
-    hls.startLoad(position.mediaS)
+    feed.start(position.mediaS)
     if (!this.video.value) return
     this.video.value.currentTime = position.mediaS
     this.phase.value = 'ready'
-    this.play()
+    if (!how.paused && (this.playing.value || !how.quietly)) this.play()
   }
 
-  private onError(hls: Hls, data: ErrorData): void {
-    if (!data.fatal || hls !== this.hls) return
-    const failure = failureOf(data)
-    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && failure.code !== 'replay_codec' && this.recoveries < MAX_RECOVERIES) {
-      this.recoveries += 1
-      hls.recoverMediaError()
+  /** Lets the pictures of the feed run at the chosen speed. */
+  private run(element: HTMLVideoElement): void {
+    clearInterval(this.timer)
+    if (this.keys && this.steps) {
+      this.runBySteps(element)
       return
     }
+    try {
+      element.playbackRate = this.speed.value
+    } catch {
+      this.steps = true
+      this.runBySteps(element)
+      return
+    }
+    void element.play().catch(() => undefined)
+    if (!this.keys) return
+    const pace = new PaceWatch(this.speed.value)
+    this.timer = setInterval(() => {
+      const sample = { nowMs: performance.now(), mediaS: element.currentTime, aheadS: aheadOf(element) }
+      if (document.hidden || !pace.isTooSlow(sample)) return
+      this.steps = true
+      this.run(element)
+    }, PACE_EVERY_MS)
+  }
+
+  private runBySteps(element: HTMLVideoElement): void {
+    element.pause()
+    const stepper = new Stepper(this.wallMs.value ?? 0, performance.now(), this.speed.value)
+    this.timer = setInterval(() => {
+      if (element.seeking || element.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return
+      const targetMs = stepper.targetMs(performance.now())
+      const position = positionOf(this.feed?.fragments ?? [], targetMs)
+      if (!position) {
+        this.onEnded()
+        return
+      }
+      if (position.wallMs > targetMs) stepper.moveTo(position.wallMs, performance.now())
+      element.currentTime = position.mediaS
+    }, Stepper.intervalMs)
+  }
+
+  private fail(failure: ApiError): void {
     this.phase.value = 'failed'
     this.playing.value = false
-    clearInterval(this.stepTimer)
+    clearInterval(this.timer)
     this.failure.value = failure
   }
 
-  private step(element: HTMLVideoElement, stepMs: number): void {
-    const from = this.source()
-    if (!from || element.seeking || this.wallMs.value === null || this.phase.value !== 'ready') return
-    const nextMs = this.wallMs.value + stepMs
-    if (nextMs < Math.min(from.day.endMs, from.nowMs() - LIVE_EDGE_MS)) this.seek(nextMs)
-    else this.finish()
+  private readonly onFrame = (_: number, metadata: VideoFrameCallbackMetadata): void => {
+    const element = this.video.value
+    const wallMs = this.feed ? wallOf(this.feed.fragments, metadata.mediaTime) : null
+    if (wallMs !== null && this.phase.value === 'ready') this.show({ mediaS: metadata.mediaTime, wallMs })
+    if (!element) return
+    releasePicture(element)
+    element.requestVideoFrameCallback(this.onFrame)
   }
 
-  private readonly onFrame = (_: number, metadata: VideoFrameCallbackMetadata): void => {
-    const deltaS = metadata.mediaTime - this.lastMediaS
-    const regular = deltaS > 0.005 && deltaS < 0.5 && this.playing.value && this.speed.value <= 1
-    if (regular) this.frameS = this.frameS === null ? deltaS : Math.min(this.frameS, deltaS)
-    this.lastMediaS = metadata.mediaTime
-    const wall = wallOf(fragmentsOf(this.details), metadata.mediaTime)
-    if (wall !== null && this.phase.value === 'ready') this.wallMs.value = wall
-    this.video.value?.requestVideoFrameCallback(this.onFrame)
+  private show(now: Shown): void {
+    const before = this.shown
+    this.shown = now
+    this.wallMs.value = now.wallMs
+    if (!before || !this.playing.value) return
+    if (isGapBetween(before, now)) this.skipped.value = { toMs: now.wallMs }
+    const deltaS = now.mediaS - before.mediaS
+    const isRegular = deltaS > 0.005 && deltaS < 0.5 && this.speed.value <= 1
+    if (isRegular) this.frameS = this.frameS === null ? deltaS : Math.min(this.frameS, deltaS)
   }
 
   private readonly onEnded = (): void => {
     const from = this.source()
     const endMs = this.span?.endMs ?? 0
-    if (from && this.span && endMs < Math.min(from.day.endMs, from.nowMs() - LIVE_EDGE_MS)) void this.open(endMs)
+    const goesOn = from && this.span && endMs < Math.min(from.day.endMs, from.nowMs() - LIVE_EDGE_MS)
+    if (goesOn) void this.open(endMs, { quietly: true })
     else this.finish()
   }
 
   private finish(): void {
-    clearInterval(this.stepTimer)
+    clearInterval(this.timer)
     this.phase.value = 'ended'
     this.playing.value = false
   }
