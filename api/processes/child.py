@@ -10,7 +10,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _PR_SET_PDEATHSIG = 1
@@ -47,6 +47,34 @@ def die_with_parent(parent_pid: int) -> Callable[[], None]:
             os._exit(1)  # the parent died between fork and prctl
 
     return ask
+
+
+class Orphans:
+    """Collects ended processes that nobody waits for: as process 1 of a container the supervisor inherits them."""
+
+    def __init__(self) -> None:
+        """Know none yet."""
+        self._seen = 0
+
+    def collect(self, own: Collection[int]) -> int:
+        """Collect the orphans seen at the last call already, except `own` children; return how many.
+
+        The second look gives whoever started the process the time to wait for it.
+        """
+        count = 0
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return count
+            if found is None or found.si_pid in own:
+                return count
+            if found.si_pid != self._seen:
+                self._seen = found.si_pid
+                return count
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(found.si_pid, os.WNOHANG)
+            count += 1
 
 
 class Child:

@@ -12,7 +12,7 @@ from itertools import groupby
 
 import structlog
 
-from api.processes.child import Child, ChildSpec
+from api.processes.child import Child, ChildSpec, Orphans
 from media.base.clock import Clock
 from media.base.tasks import Owner
 
@@ -27,6 +27,7 @@ GOOD_AFTER_S = 10.0
 """A child that lived this long has proved itself; its next death is a first one again."""
 
 FORCED_STOP_S = 1.0
+ORPHANS_EVERY_S = 2.0
 
 
 class Supervisor:
@@ -69,8 +70,15 @@ class Supervisor:
             for spec in self._specs:
                 owner.start(self._keep_running(spec), spec.name)
                 await asyncio.sleep(0)
+            owner.start(self._collect_orphans(), "orphans")
             await self._stopping.wait()
             await self._stop_all()
+
+    async def _collect_orphans(self) -> None:
+        orphans = Orphans()
+        while True:
+            await asyncio.sleep(ORPHANS_EVERY_S)
+            orphans.collect({child.pid for child in self._children.values()})
 
     async def _keep_running(self, spec: ChildSpec) -> None:
         early_deaths = 0

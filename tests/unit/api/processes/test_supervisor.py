@@ -80,6 +80,8 @@ async def test_a_child_that_keeps_dying_is_given_growing_pauses(monkeypatch: pyt
     pauses: list[float] = []
     real_sleep = asyncio.sleep
 
+    monkeypatch.setattr(supervisor_module, "ORPHANS_EVERY_S", 0.1)
+
     async def sleep(delay: float) -> None:
         if delay >= supervisor_module.RESTART_S:
             pauses.append(delay)
