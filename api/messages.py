@@ -120,9 +120,9 @@ OF_CODE = {
     "invalid_time": Sentence("时间格式不正确。", "Not a moment in RFC 3339."),
     "database_url": Sentence("数据库地址不正确。", "The database address is not valid."),
     "database_newer": Sentence("数据库由更新的版本写入。", "The database was written by a newer version."),
-    "org_level": Sentence("上级机构的层级必须高于本机构。", "The parent must be of a higher level."),
+    "org_level": Sentence("上级组织的层级必须高于本组织。", "The parent must be of a higher level."),
     "org_not_empty": Sentence(
-        "机构下还有下级、用户或摄像机,不能删除。", "The organisation still has children, users or cameras."
+        "组织下还有下级、用户或摄像机,不能删除。", "The organisation still has children, users or cameras."
     ),
     "range_in_future": Sentence("开始时间还没有到。", "The start lies in the future."),
     "range_too_long": Sentence("时间范围太长。", "The time range is too long."),
@@ -147,7 +147,7 @@ OF_CODE = {
     "too_many_rows": Sentence("一次最多导入 5000 行。", "At most 5000 rows can be imported at once."),
     "too_many_streams": Sentence("您同时观看的画面太多。", "You are watching too many streams."),
     "too_many_viewers": Sentence("观看人数已满,请稍后再试。", "Too many viewers at the moment."),
-    "unknown_org": Sentence("机构不存在。", "There is no such organisation."),
+    "unknown_org": Sentence("组织不存在。", "There is no such organisation."),
     "unknown_camera": Sentence("摄像机不存在。", "There is no such camera."),
     "unknown_role": Sentence("角色不存在。", "There is no such role."),
     "unknown_user": Sentence("用户不存在。", "There is no such user."),
