@@ -42,6 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._idle_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._is_refused = False
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, unless there are too many already."""
@@ -52,8 +53,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Forget the deadline, and what was asked one behind the other."""
         self._head_is_there()
+        self._silence()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -126,9 +128,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._deadline = None
-        if not self.transport.is_closing():
-            self._is_refused = True
-            self.transport.close()
+        self._is_refused = True
+        self._hang_up()
 
     def _refuse(self, status: int, code: str) -> None:
         """Answer with a problem document and close; nothing is said into an answer that is under way."""
@@ -146,11 +147,26 @@ class GuardedProtocol(HttpToolsProtocol):
                 bytes(response.body),
             ]
             self.transport.write(b"".join(lines))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close, and let an answer that is under way write no more."""
+        self._silence()
         self.transport.close()
 
+    def _silence(self) -> None:
+        """Let the answer under way write no more. uvicorn knows the last request of a row, which need not be it."""
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _is_answering(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # None until the first head is there
-        return cycle is not None and not cycle.response_complete
+        return self._running is not None and not self._running.response_complete
 
     def _tell(self, code: str) -> None:
         held = _told.admit(_clock.mono_ns())

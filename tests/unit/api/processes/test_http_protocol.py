@@ -92,6 +92,15 @@ async def test_an_endless_trailer_is_cut_off() -> None:
         assert b"200 OK" not in answer
 
 
+async def test_garbage_behind_a_request_cuts_its_answer_without_a_fault(caplog: pytest.LogCaptureFixture) -> None:
+    async with port() as number:
+        for _ in range(20):
+            await talk(number, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n\x16\x03\x01garbage\r\n\r\n")
+            await talk(number, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" * 50)
+        assert (await talk(number, HEAD + b"\r\n")).endswith(b"0000000")
+    assert [record.message for record in caplog.records if record.exc_info] == []
+
+
 async def test_half_a_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.1)
     async with port() as number:
