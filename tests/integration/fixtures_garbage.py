@@ -61,6 +61,7 @@ class Fuzzer:
             name = path.partition("{")[2].partition("}")[0]
             known = KNOWN.get(name, "1") if is_read else "spare"
             word = known if dice.random() < 0.4 else self._in_path()
+            word = word if is_read or word not in KNOWN.values() else "spare"
             path = path.partition("{")[0] + word + path.partition("}")[2]
         query = "&".join(
             f"{parameter['name']}={self._in_query(parameter.get('schema', {}))}"
@@ -122,22 +123,22 @@ class Fuzzer:
         for key in ("anyOf", "oneOf", "allOf"):
             if key in schema:
                 return self._value(dice.choice(schema[key]), depth + 1)
-        if "enum" in schema:
-            return dice.choice(schema["enum"])
-        kind = schema.get("type")
+        return self._plain(schema, depth)
+
+    def _plain(self, schema: dict[str, Any], depth: int) -> Any:
+        """Return a value of the schema's type."""
+        dice, kind = self._random, schema.get("type")
         if kind == "object":
-            return {
-                name: self._value(part, depth + 1)
-                for name, part in schema.get("properties", {}).items()
-                if dice.random() < 0.9
-            }
+            parts = schema.get("properties", {}).items()
+            return {name: self._value(part, depth + 1) for name, part in parts if dice.random() < 0.9}
         if kind == "array":
             return [self._value(schema.get("items", {}), depth + 1) for _ in range(dice.choice((0, 1, 3, 50)))]
         if kind in {"integer", "number"}:
             return dice.choice((0, 1, 7, -1, 10**6, 2**31, 2**63, 2**64, 10**40, 0.5))
         if kind == "boolean":
             return dice.choice((True, False))
-        return dice.choice(("fuzz-1", "fuzz", "2026-11-01T00:00:00Z", "2026-11-02T00:00:00+08:00", *NASTY))
+        words = schema.get("enum") or ("fuzz-1", "spare", "2026-11-01T00:00:00Z", "2026-11-02T00:00:00+08:00", *NASTY)
+        return dice.choice(words)
 
 
 def datagrams(seed: int, count: int) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ look for it in the log at the end. Viewers live on an event loop in a thread of 
 """
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
@@ -131,7 +132,7 @@ class Viewer:
     def longest_pause_s(self, since: float) -> float:
         """Return the longest time without a picture since `since` (monotonic) until now."""
         moments = [since, *(moment for moment in self.seen if moment > since), time.monotonic()]
-        return max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+        return max(later - earlier for earlier, later in itertools.pairwise(moments))
 
     def ended_after_s(self, since: float, *, silence_s: float = 1.5, within_s: float = 10.0) -> float:
         """Return how long after `since` the last picture came, once `silence_s` have passed without one."""
