@@ -12,9 +12,9 @@ describe('retryAfterFailure', () => {
     expect(retryAfterFailure(failure('not_found', 404), 0, 0)).toBeNull()
   })
 
-  it('asks a camera that is away slowly and for ever', () => {
-    expect(retryAfterFailure(failure('camera_offline', 503), 0, 0.5)).toBe(15_000)
-    expect(retryAfterFailure(failure('camera_offline', 503), 99, 0.5)).toBe(15_000)
+  it('asks a camera that is away soon at first, then slowly and for ever', () => {
+    expect(retryAfterFailure(failure('camera_offline', 503), 0, 1)).toBe(1000)
+    expect(retryAfterFailure(failure('camera_offline', 503), 99, 1)).toBe(15_000)
   })
 
   it('backs off from a hub that is restarting', () => {

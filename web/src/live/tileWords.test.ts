@@ -30,6 +30,10 @@ describe('tileWords', () => {
     })
   })
 
+  it('does not call a camera offline whose sub stream is a little late', () => {
+    expect(tileWords(online, sub, failed('camera_offline', 503))).toMatchObject({ tone: 'wait', key: 'source', retryAtMs: 99 })
+  })
+
   it('names H.265 when there is nothing to fall back to', () => {
     expect(tileWords(online, { quality: null, note: 'h265_without_sub' }, { kind: 'idle' })?.key).toBe('h265')
   })

@@ -58,6 +58,9 @@ export function tileWords(status: CameraStatus | null, choice: QualityChoice, st
   }
   if (status?.state === 'offline') return words('bad', 'offline', { reason: status.reason ?? 'unknown', sinceMs: sinceOf(status) })
   if (choice.quality === null) return words('bad', 'h265', {})
+  // The main stream is there, the one asked for is not yet.
+  const isComing = state.kind === 'failed' && state.error.code === 'camera_offline' && status?.state === 'online'
+  if (isComing) return words('wait', 'source', { retryAtMs: state.retryAtMs })
   if (state.kind === 'failed') return failedWords(state)
   if (status?.state === 'connecting') return words('wait', 'source', { reason: status.reason ?? null, sinceMs: sinceOf(status) })
   return words('wait', 'connecting')
