@@ -27,7 +27,6 @@ ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--lang=zh-CN",
 ]
 PIXELS = Path(__file__).with_name("pixels.js")
 MAIN_LOOP_MS, SUB_LOOP_MS = 60_000, 600_000

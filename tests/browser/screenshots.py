@@ -1,7 +1,7 @@
 """Takes the pictures of docs/console.md: `python -m tests.browser.screenshots [--clip FILE …] [NAME …]`.
 
 A sample county with ten simulated cameras, one of them unplugged and one in H.265 without a sub stream, as real
-counties have them. Pictures are reduced to 256 colours. Runs about two minutes; needs Chromium, writes docs/screenshots.
+counties have them. Pictures are reduced to 200 colours. Runs about two minutes; needs Chromium, writes docs/screenshots.
 """
 
 import argparse
@@ -78,10 +78,10 @@ def shoot(console: Console, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw.png"
         console.page.screenshot(path=raw)
-        palette = "split[a][b];[a]palettegen=max_colors=256:reserve_transparent=0[p];[b][p]paletteuse=dither=none"
+        palette = "split[a][b];[a]palettegen=max_colors=200:reserve_transparent=0[p];[b][p]paletteuse=dither=none"
         command = [ffmpeg_binary(), "-v", "error", "-y", "-i", str(raw), "-vf", palette]
         target = FOLDER / f"{name}.png"
-        subprocess.run([*command, "-pred", "mixed", "-compression_level", "100", str(target)], check=True)
+        subprocess.run([*command, "-pred", "none", "-compression_level", "100", str(target)], check=True)
     size = target.stat().st_size
     print(f"{target.relative_to(ROOT)}  {size / 1000:.0f} kB{'  TOO LARGE' if size > MAX_BYTES else ''}", flush=True)
 
@@ -185,6 +185,8 @@ def replay(studio: Studio) -> None:
         shoot_reason(console)
         console.give_reason("寻找走失老人")
         console.code_of(console.screen.locator("video"))
+        for _ in range(2):
+            console.page.locator(".zoom button").last.click()
         console.page.wait_for_timeout(4000)
         shoot(console, "replay")
 
@@ -268,11 +270,11 @@ SHOTS: dict[str, Callable[[Studio], None]] = {
     "live-9": live_9,
     "live-phone": live_phone,
     "replay": replay,
+    "audit": page_at("/audit", "audit"),
     "camera-dialog": camera_dialog,
     "storage": page_at("/storage", "storage"),
     "people": page_at("/people", "people"),
     "import": import_report,
-    "audit": page_at("/audit", "audit"),
     "opening": opening,
 }
 

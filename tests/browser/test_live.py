@@ -35,7 +35,7 @@ def test_a_grid_shows_sub_streams_and_a_double_click_the_main_stream(console: Co
     wait_for("the main stream", lambda: console.code("gate")["width"] == 1024, 10)
     main = console.code("gate")
     assert -2000 < off_by_ms(main, main["wall_ms"], MAIN_LOOP_MS) < 100
-    console.page.get_by_text("返回多画面").click()
+    console.page.locator(".bar").get_by_text("返回多画面").click()
     wait_for("the sub stream", lambda: console.code("gate")["width"] == 640, 10)
 
 
