@@ -53,7 +53,7 @@ const en: Messages = {
     disconnected: 'connection lost', silent: 'connected, but no video arrives', protocol_error: 'protocol error', unsupported: 'codec not supported',
     timestamp_jump: 'camera clock jumped', shutdown: 'system shut down', crash: 'restart after a crash', disk_full: 'disk full', disk_error: 'disk failure',
     overload: 'system overloaded', planned: 'outside the schedule', timeout: 'no answer', network_not_allowed: 'network not allowed', bad_url: 'bad address',
-    deleted: 'viewer left', closed: 'viewer left', ended: 'viewer left', idle: 'not used', revoked: 'right withdrawn', codec_changed: 'codec changed', camera_removed: 'camera deleted', ice_failed: 'no network path', dtls_failed: 'encryption failed', connect_timeout: 'no network path',
+    viewer: 'viewer left', deleted: 'viewer left', closed: 'viewer left', ended: 'viewer left', idle: 'not used', revoked: 'right withdrawn', codec_changed: 'codec changed', camera_removed: 'camera deleted', ice_failed: 'no network path', dtls_failed: 'encryption failed', connect_timeout: 'no network path',
     consent_lost: 'viewer lost', dtls_closed: 'viewer left', failed: 'failed',
     not_a_camera: 'not a video stream', no_recording: 'not recorded', not_recorded: 'not recorded', starting: 'starting up', key_frame: 'waiting for a key frame', retention: 'expired and deleted', expired: 'expired and deleted', off: 'recording off', missing: 'not recorded', unknown: 'unknown cause',
     worker_restarting: 'the media service is restarting', volume_unavailable: 'no recording disk is mounted', wrong_volume: 'another disk is mounted', volume_damaged: 'the disk has lost its identity', volume_busy: 'another program uses the disk',
@@ -137,6 +137,7 @@ const en: Messages = {
       camera_delete: 'Camera deleted', camera_probe: 'Connection test', camera_import: 'Import', user_create: 'User added', user_update: 'User changed', user_delete: 'User deleted', user_password: 'Password changed',
       org_create: 'Organisation added', org_update: 'Organisation changed', org_delete: 'Organisation deleted', grant_create: 'Right granted', grant_delete: 'Right withdrawn', setup_done: 'First-run set-up', audit_read: 'Audit read', audit_verify: 'Audit chain checked',
     },
+    right: { live_view: 'live', live_ptz: 'PTZ', replay_view: 'playback', replay_download: 'download', camera_read: 'see cameras', camera_manage: 'manage cameras' },
     detail: {
       name: 'name', source: 'address', source_url: 'main stream', sub_source_url: 'sub stream', created: 'added', rejected: 'rejected', failures: 'failures in a row', is_locked: 'locked', roles: 'roles', username: 'user name',
       level: 'level', quality: 'stream', stream: 'stream', reason: 'reason', watched_s: 'lasted', seconds: 'lasted', case_no: 'case no.', unit: 'unit', verbs: 'rights', start: 'from', end: 'to', changes: 'changed', owner: 'viewer',

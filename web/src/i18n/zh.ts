@@ -52,7 +52,7 @@ const zh = {
     disconnected: '连接中断', silent: '已连接但没有画面数据', protocol_error: '设备协议错误', unsupported: '编码不支持',
     timestamp_jump: '设备时间跳变', shutdown: '系统停机', crash: '程序异常重启', disk_full: '磁盘已满', disk_error: '磁盘故障',
     overload: '系统过载', planned: '计划外', timeout: '设备无应答', network_not_allowed: '网段不允许', bad_url: '地址错误',
-    deleted: '观看结束', closed: '观看结束', ended: '观看结束', idle: '长时间未操作', revoked: '权限已收回', codec_changed: '编码变化', camera_removed: '摄像机已删除', ice_failed: '网络未连通', dtls_failed: '加密协商失败', connect_timeout: '网络未连通',
+    viewer: '观看结束', deleted: '观看结束', closed: '观看结束', ended: '观看结束', idle: '长时间未操作', revoked: '权限已收回', codec_changed: '编码变化', camera_removed: '摄像机已删除', ice_failed: '网络未连通', dtls_failed: '加密协商失败', connect_timeout: '网络未连通',
     consent_lost: '观看端断网', dtls_closed: '观看结束', failed: '出错',
     not_a_camera: '不是视频流', no_recording: '无录像', not_recorded: '未录像', starting: '正在启动', key_frame: '等待关键帧', retention: '已到期删除', expired: '已到期删除', off: '未启用录像', missing: '无录像', unknown: '原因不明',
     worker_restarting: '媒体服务正在重启', volume_unavailable: '录像磁盘未挂载', wrong_volume: '录像磁盘被更换', volume_damaged: '录像磁盘标识损坏', volume_busy: '录像磁盘被其他程序占用',
@@ -136,6 +136,7 @@ const zh = {
       camera_delete: '删除摄像机', camera_probe: '测试连接', camera_import: '批量导入', user_create: '新增用户', user_update: '修改用户', user_delete: '删除用户', user_password: '修改密码',
       org_create: '新增组织', org_update: '修改组织', org_delete: '删除组织', grant_create: '授予权限', grant_delete: '收回权限', setup_done: '首次设置', audit_read: '查询审计', audit_verify: '校验审计链',
     },
+    right: { live_view: '实时', live_ptz: '云台', replay_view: '回放', replay_download: '下载', camera_read: '查看摄像机', camera_manage: '管理摄像机' },
     detail: {
       name: '名称', source: '地址', source_url: '主码流', sub_source_url: '子码流', created: '新增', rejected: '未导入', failures: '连续失败次数', is_locked: '已锁定', roles: '角色', username: '用户名',
       level: '级别', quality: '码流', stream: '码流', reason: '原因', watched_s: '时长', seconds: '时长', case_no: '案件编号', unit: '单位', verbs: '权限', start: '开始', end: '结束', changes: '修改', owner: '调阅人',
