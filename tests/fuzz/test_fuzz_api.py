@@ -130,11 +130,12 @@ async def test_garbage_gets_problem_documents_and_changes_nothing(plane: Plane, 
                     assert "Traceback" not in answer.text
                 plane.client.cookies.clear()
                 sent += 1
+                if method not in ("get", "head"):
+                    after = await everything_stored(plane)
+                    assert after == before or answer.is_success, f"refused, but changed: {where}"
+                    before = after  # garbage may be valid by chance: a name may be anything
     assert sent >= 1000
-    after = await everything_stored(plane)
-    assert {name for name in after if after[name] != before[name]} <= {"camera_grants"}, (
-        "valid by chance, changes nothing else"
-    )
+    assert await everything_stored(plane) == before, "looking changed something"
     assert (await county.get("/audit/verify")).json()["intact"] is True
 
 
