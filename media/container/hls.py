@@ -157,7 +157,7 @@ class PlaylistPart:
 
     `url` may be repeated; `init_bytes` is the size of the map at the file's front. `continues` says that the decoder
     goes on from the part before: same run, same codec parameters. `start_us` is the wall time of the first chunk,
-    `wall_scale` wall microseconds per tick.
+    `wall_scale` wall microseconds per tick, `media_start` the lead track's ticks in the file where it begins.
     """
 
     url: str
@@ -167,6 +167,7 @@ class PlaylistPart:
     start_us: int
     wall_scale: float
     continues: bool
+    media_start: int = 0
 
 
 def playlist(parts: Sequence[PlaylistPart]) -> str:
@@ -194,11 +195,20 @@ def playlist_front(longest_s: float) -> list[str]:
     ]
 
 
+def entry_line(ticks: int, media_start: int, timescale: int) -> str:
+    """Return the `EXTINF` of an entry; its title tells when its first picture comes on the file's own timeline.
+
+    Players that sync on sound place an entry by its first sound, which may lie half a second from the picture that
+    its date belongs to. With the title a player finds the picture all the same.
+    """
+    return f"#EXTINF:{ticks / timescale:.6f},media={media_start / timescale:.6f}"
+
+
 def _put_chunks(lines: list[str], part: PlaylistPart) -> None:
     ticks = 0
     for chunk in part.chunks:
         lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{rfc3339(part.start_us + round(ticks * part.wall_scale))}")
-        lines.append(f"#EXTINF:{chunk.ticks / part.timescale:.6f},")
+        lines.append(entry_line(chunk.ticks, part.media_start + ticks, part.timescale))
         lines.append(f"#EXT-X-BYTERANGE:{chunk.size_bytes}@{chunk.offset}")
         lines.append(part.url)
         ticks += chunk.ticks

@@ -12,7 +12,7 @@ import numpy as np
 
 from media.base.clock import rfc3339
 from media.container.fmp4 import fragment_header
-from media.container.hls import CHUNK_S, Chunk, Stretch, playlist_front
+from media.container.hls import CHUNK_S, Chunk, Stretch, entry_line, playlist_front
 from media.container.samples import Ints, Keys, TrackColumns, TrackRun, positions
 
 STRETCH_S = 30.0
@@ -89,8 +89,8 @@ def _thinned(track: TrackColumns, keys: Ints, timescale: int) -> Ints:
 class KeyPart:
     """One segment file's share of a key playlist: `stretches` of its ticks, each with the address of its fragment.
 
-    `start_us` is the wall time of the first stretch, `wall_scale` wall microseconds per tick; `map_url` is an init
-    segment without sound. `continues` says that the decoder goes on from the part before.
+    `start_us` is the wall time of the first stretch, `wall_scale` wall microseconds per tick, `media_start` what the
+    file's ticks begin with; `map_url` is an init segment without sound. `continues` says that the decoder goes on from the part before.
     """
 
     map_url: str
@@ -99,6 +99,7 @@ class KeyPart:
     start_us: int
     wall_scale: float
     continues: bool
+    media_start: int = 0
 
 
 def key_playlist(parts: Sequence[KeyPart]) -> str:
@@ -114,7 +115,7 @@ def key_playlist(parts: Sequence[KeyPart]) -> str:
         for stretch, url in part.stretches:
             begins_us = part.start_us + round((stretch.begin - first) * part.wall_scale)
             lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{rfc3339(begins_us)}")
-            lines.append(f"#EXTINF:{stretch.ticks / part.timescale:.6f},")
+            lines.append(entry_line(stretch.ticks, part.media_start + stretch.begin, part.timescale))
             lines.append(url)
     lines.append("#EXT-X-ENDLIST\n")
     return "\n".join(lines)

@@ -88,6 +88,7 @@ def make_playlist(items: Sequence[Located], links: Links) -> str:
             start_us=share.start_us,
             wall_scale=share.wall_scale,
             continues=before is not None and continues(before, item),
+            media_start=item.row.media_start + share.first_ticks,
         )
         parts.append(part)
         before = item
@@ -110,6 +111,7 @@ def make_key_playlist(items: Sequence[Located], links: Links) -> str:
             start_us=share.start_us,
             wall_scale=share.wall_scale,
             continues=before is not None and continues(before, item),
+            media_start=item.row.media_start,
         )
         parts.append(part)
         before = item

@@ -5,7 +5,7 @@
 import Hls, { ErrorDetails, Events, type ErrorData, type LevelDetails } from 'hls.js'
 import { ApiError, problemOf } from '@/api/problem'
 import { session } from '@/api/http'
-import type { Fragment } from './mediaTime'
+import { pictureStartS, type Fragment } from './mediaTime'
 
 const MAX_RECOVERIES = 2
 
@@ -34,6 +34,8 @@ export class HlsFeed {
   private readonly hls: Hls
   private details: LevelDetails | null = null
   private recoveries = 0
+  /** Per continuity: what hls.js takes off the times in the files, in seconds. */
+  private readonly shiftS = new Map<number, number>()
 
   constructor(video: HTMLVideoElement | null, options: FeedOptions) {
     const hls = (this.hls = new Hls({
@@ -51,6 +53,7 @@ export class HlsFeed {
       this.details = data.details
       if (isFirst) options.onListed(this)
     })
+    hls.on(Events.INIT_PTS_FOUND, (_, data) => this.shiftS.set(data.frag.cc, data.initPTS / data.timescale))
     hls.on(Events.ERROR, (_, data) => {
       const failure = data.fatal ? this.recoverOrFail(data) : null
       if (failure) options.onFailed(failure)
@@ -67,7 +70,9 @@ export class HlsFeed {
     const list: Fragment[] = []
     for (const fragment of this.details?.fragments ?? []) {
       const wallMs = fragment.programDateTime
-      if (wallMs !== null) list.push({ startS: fragment.start, durationS: fragment.duration, wallMs })
+      if (wallMs === null) continue
+      const startS = pictureStartS(fragment.title, this.shiftS.get(fragment.cc)) ?? fragment.start
+      list.push({ startS, durationS: fragment.duration, wallMs })
     }
     return list
   }

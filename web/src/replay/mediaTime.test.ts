@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isGapBetween, positionOf, wallOf, windowFor, type Fragment } from './mediaTime'
+import { isGapBetween, pictureStartS, positionOf, wallOf, windowFor, type Fragment } from './mediaTime'
 
 const MIDNIGHT = 1_700_000_000_000
 // 0–20 s recorded, one minute missing, then 20 s more.
@@ -70,5 +70,17 @@ describe('isGapBetween', () => {
 
   it('does not take a jump back for one', () => {
     expect(isGapBetween(at(20, 80_000), at(5, 5000))).toBe(false)
+  })
+})
+
+describe('pictureStartS', () => {
+  it('is the time in the file less the shift, whatever sound comes before', () => {
+    expect(pictureStartS('media=120.500000', 120)).toBe(0.5)
+    expect(pictureStartS('media=120', -3)).toBe(123)
+  })
+
+  it('is unknown before anything was loaded and for other titles', () => {
+    expect(pictureStartS('media=120', undefined)).toBeNull()
+    for (const title of [null, undefined, '', 'no desc', 'media=', 'media=1x']) expect(pictureStartS(title, 5)).toBeNull()
   })
 })

@@ -10,6 +10,15 @@ export interface Fragment {
   wallMs: number
 }
 
+/**
+ * Where the first picture of a fragment comes on the media timeline: its own time (from the playlist) less what the
+ * player takes off. hls.js would place the fragment by its first sound; null while that is all that is known.
+ */
+export function pictureStartS(title: string | null | undefined, shiftS: number | undefined): number | null {
+  const told = /^media=(\d+(?:\.\d+)?)$/.exec(title ?? '')?.[1]
+  return told === undefined || shiftS === undefined ? null : Number(told) - shiftS
+}
+
 export interface MediaPosition {
   mediaS: number
   wallMs: number

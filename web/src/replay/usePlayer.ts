@@ -31,6 +31,8 @@ interface Opening {
 /** Recordings reach the disk about this much later than they happen. */
 const LIVE_EDGE_MS = 5_000
 const PACE_EVERY_MS = 500
+/** Less than half a picture is no fault. */
+const AIM_S = 0.015
 
 class RecordingPlayer {
   readonly phase = ref<PlayerPhase>('idle')
@@ -48,6 +50,8 @@ class RecordingPlayer {
   private span: PlayWindow | null = null
   private timer: ReturnType<typeof setInterval> | undefined
   private shown: Shown | null = null
+  /** Where the opening went before anything was loaded; put right with the first picture. */
+  private aim: Shown | null = null
   private frameS: number | null = null
   /** Counts openings, so that an answer that comes late does not undo a newer one. */
   private turn = 0
@@ -101,7 +105,7 @@ class RecordingPlayer {
       return
     }
     this.wallMs.value = position.wallMs
-    this.shown = null
+    this.shown = this.aim = null
     this.phase.value = 'ready'
     element.currentTime = position.mediaS
     if (this.playing.value) this.run(element)
@@ -152,7 +156,7 @@ class RecordingPlayer {
     clearInterval(this.timer)
     this.feed?.close()
     this.feed = null
-    this.shown = null
+    this.shown = this.aim = null
     this.span = null
   }
 
@@ -167,6 +171,7 @@ class RecordingPlayer {
     feed.start(position.mediaS)
     if (!this.video.value) return
     this.video.value.currentTime = position.mediaS
+    this.aim = position
     this.phase.value = 'ready'
     if (!how.paused && (this.playing.value || !how.quietly)) this.play()
   }
@@ -225,7 +230,18 @@ class RecordingPlayer {
     if (wallMs !== null && this.phase.value === 'ready') this.show({ mediaS: metadata.mediaTime, wallMs })
     if (!element) return
     releasePicture(element)
+    this.correctAim(element)
     element.requestVideoFrameCallback(this.onFrame)
+  }
+
+  /** Fragments whose sound begins first turn out to lie elsewhere than the playlist alone lets one think. */
+  private correctAim(element: HTMLVideoElement): void {
+    const { aim } = this
+    this.aim = null
+    const offS = aim ? (positionOf(this.feed?.fragments ?? [], aim.wallMs)?.mediaS ?? aim.mediaS) - aim.mediaS : 0
+    if (Math.abs(offS) < AIM_S) return
+    this.shown = null
+    element.currentTime = Math.max(0, element.currentTime + offS)
   }
 
   private show(now: Shown): void {

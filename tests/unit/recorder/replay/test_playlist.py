@@ -49,6 +49,15 @@ def test_key_pictures_have_the_dates_lengths_and_gaps_of_the_ordinary_playlist(c
     assert keys.count("#EXT-X-DISCONTINUITY") == ordinary.count("#EXT-X-DISCONTINUITY")
 
 
+def test_every_entry_tells_when_its_first_picture_comes_on_the_timeline_of_the_file(catalog):
+    for text in both(catalog, 0, 19):
+        told = [float(second) for second in re.findall(r"#EXTINF:[^,]+,media=([\d.]+)", text)]
+        lengths = [duration for _, duration in dated(text)]
+        assert len(told) == len(lengths) > 1
+        assert told[0] == 0
+        assert told[1:] == pytest.approx([t + d for t, d in zip(told, lengths, strict=True)][:-1], abs=1e-5)
+
+
 def test_addresses_name_the_part_and_carry_what_the_caller_adds(catalog):
     _, keys = both(catalog, 5, 9)
     addresses = [line for line in keys.splitlines() if not line.startswith("#")]
