@@ -5,6 +5,7 @@ counties have them. Pictures are reduced to 200 colours. Runs about two minutes;
 """
 
 import argparse
+import shutil
 import subprocess
 import tempfile
 import time
@@ -78,10 +79,13 @@ def shoot(console: Console, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw.png"
         console.page.screenshot(path=raw)
-        palette = "split[a][b];[a]palettegen=max_colors=200:reserve_transparent=0[p];[b][p]paletteuse=dither=none"
-        command = [ffmpeg_binary(), "-v", "error", "-y", "-i", str(raw), "-vf", palette]
         target = FOLDER / f"{name}.png"
-        subprocess.run([*command, "-pred", "none", "-compression_level", "100", str(target)], check=True)
+        if raw.stat().st_size <= MAX_BYTES:
+            shutil.copyfile(raw, target)
+        else:  # a wall of pictures: fewer colours
+            palette = "split[a][b];[a]palettegen=max_colors=200:reserve_transparent=0[p];[b][p]paletteuse=dither=none"
+            command = [ffmpeg_binary(), "-v", "error", "-y", "-i", str(raw), "-vf", palette]
+            subprocess.run([*command, "-pred", "none", "-compression_level", "100", str(target)], check=True)
     size = target.stat().st_size
     print(f"{target.relative_to(ROOT)}  {size / 1000:.0f} kB{'  TOO LARGE' if size > MAX_BYTES else ''}", flush=True)
 
