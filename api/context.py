@@ -15,6 +15,7 @@ import httpx
 
 from api.auth.passwords import Passwords
 from api.auth.tokens import TokenSigner
+from api.auth.turns import Turns
 from api.db.engine import Database
 from api.secrets.cipher import Cipher
 from api.state import CameraDesired, EventBatch, Message, SlotInfo, WorkerEvent
@@ -139,6 +140,7 @@ class ApiContext:
     clock: Clock
     workers: Workers
     replay: httpx.AsyncClient
+    login_turns: Turns = field(default_factory=Turns)
     access_changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever changes accounts, roles or grants; wakes the sweeper at once."""
     desired_behind: asyncio.Event = field(default_factory=asyncio.Event)

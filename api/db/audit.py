@@ -77,10 +77,18 @@ def row_hash(values: Mapping[str, Any]) -> str:
     ).hexdigest()
 
 
-async def append(connection: AsyncConnection, *entries: AuditEntry) -> None:
-    """Append rows to the chain, in the caller's transaction."""
+async def take_turn(connection: AsyncConnection) -> None:
+    """Let one writer at a time through until its transaction ends; on SQLite every write is alone anyway.
+
+    `append` does so itself. Call it first where what is read must still be true when the row is appended.
+    """
     if connection.dialect.name == "postgresql":
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({_CHAIN_LOCK})"))
+
+
+async def append(connection: AsyncConnection, *entries: AuditEntry) -> None:
+    """Append rows to the chain, in the caller's transaction."""
+    await take_turn(connection)
     last = (
         await connection.execute(select(audit_log.c.seq, audit_log.c.hash).order_by(audit_log.c.seq.desc()).limit(1))
     ).first()

@@ -71,6 +71,11 @@ async def log_in(ctx: ApiContext, username: str, password: str, device: Device) 
     except HubError:
         await ctx.passwords.verify(password, None)
         raise _bad_credentials() from None
+    async with ctx.login_turns.of(f"{name} {network_of(device.address)}"):
+        return await _try(ctx, name, password, device)
+
+
+async def _try(ctx: ApiContext, name: str, password: str, device: Device) -> Tokens:
     async with ctx.db.read() as connection:
         await _refuse_locked(ctx, connection, name, device)
         user = await users.by_username(connection, name)
@@ -101,6 +106,7 @@ async def _refuse_locked(ctx: ApiContext, connection: Connection, name: str, dev
 async def _note_failure(ctx: ApiContext, name: str, user: UserRow | None, device: Device) -> None:
     now_us = ctx.clock.wall_us()
     async with ctx.db.write() as connection:
+        await audit.take_turn(connection)  # guesses made at once must each be counted
         network = network_of(device.address)
         row = await logins.get_failures(connection, name, network)
         is_fresh = row is None or row.last_us < now_us - FAILURE_WINDOW_US
@@ -123,6 +129,7 @@ async def _begin(ctx: ApiContext, user: UserRow, device: Device) -> Tokens:
     now_us = ctx.clock.wall_us()
     session_id = new_id()
     async with ctx.db.write() as connection:
+        await audit.take_turn(connection)
         await _refuse_locked(ctx, connection, user.username, device)  # others guessed while this one was verified
         await logins.clear_failures(connection, user.username, network_of(device.address))
         await logins.add_session(
