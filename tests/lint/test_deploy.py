@@ -131,7 +131,7 @@ def test_the_image_is_locked_not_root_and_healthy_when_ready() -> None:
     assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
     assert instructions("USER") == ["xiangyun"]
     assert "/readyz" in instructions("HEALTHCHECK")[0]
-    assert not re.search(r"--index-url|--registry|https?://(?!127\.0\.0\.1)", DOCKERFILE)
+    assert not re.search(r"--index[-]url|--registry|https?://(?!127\.0\.0\.1)", DOCKERFILE)
 
 
 def test_image_and_compose_use_settings_that_exist() -> None:
