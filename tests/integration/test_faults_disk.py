@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from media.packet import EndReason
+from recorder.index.rows import GapRow
 from recorder.volume import Limits
 from streams.simulator.options import SimulatorOptions
 from tests.hub_process import ROOT, HubProcess, wait_for
@@ -31,6 +32,7 @@ LIMITS = Limits.of(DISK_BYTES)
 CAMERAS = ["gate", "square", "school"]
 RESUME_S = 15.0
 """Space is measured every second; a volume whose write failed is tried again after 10 s."""
+FAR_US = 1 << 60
 
 
 @dataclass
@@ -120,6 +122,20 @@ def check(house: House) -> None:
     wait_for("check finds nothing", is_clean, 12, every_s=1.0)
 
 
+def last_gaps(house: House) -> dict[str, GapRow]:
+    return {camera: footage.gaps[-1] for camera, footage in house.shelf.footage().items()}
+
+
+def is_lasting(gap: GapRow) -> bool:
+    return gap.end_us is None
+
+
+def goes_on(house: House) -> bool:
+    """Tell whether the index knows footage of every camera behind its last gap: it hears of it after the worker."""
+    found = house.shelf.footage().values()
+    return all(footage.end_us > (footage.gaps[-1].end_us or FAR_US) for footage in found)
+
+
 def log_of(house: House) -> str:
     return house.hub.log_path.read_text(encoding="utf-8")
 
@@ -130,24 +146,26 @@ def test_recording_fills_the_disk_up_and_stops_with_an_alarm_before_a_write_fail
     wait_for("the console is told", lambda: {"disk_full", "recording_stopped"} <= set(house.kinds()), 5)
     assert house.free_bytes > LIMITS.stop_bytes / 2
     assert "write" not in {word for line in log_of(house).splitlines() if '"error"' in line for word in line.split()}
-    for footage in house.shelf.footage().values():
-        assert footage.gaps[-1].reason == EndReason.DISK_FULL
-        assert footage.gaps[-1].end_us is None
+    wait_for("the index tells of a lasting gap", lambda: set(map(is_lasting, last_gaps(house).values())) == {True}, 5)
+    assert {gap.reason for gap in last_gaps(house).values()} == {EndReason.DISK_FULL}
     assert "retention_deleted" not in house.kinds(), "footage younger than its policy's minimum was deleted"
     check(house)
 
 
 def test_it_resumes_by_itself_when_there_is_room(house: House) -> None:
-    freed_us, freed_s = now_us(), time.monotonic()
+    """The gap may end a moment before there was room: what is in memory by then is written, from its key frame on."""
+    lasting = last_gaps(house)
+    freed_s = time.monotonic()
     house.leave(LIMITS.floor_bytes + 10_000_000)
     wait_for("all cameras record again", lambda: is_recording(house.hub, CAMERAS), RESUME_S)
     took_s = time.monotonic() - freed_s
     wait_for("the console is told", lambda: "recording_resumed" in house.kinds(), 5)
-    time.sleep(1.5)
-    for footage in house.shelf.footage().values():
-        (gap,) = gaps_since(footage, freed_us)
+    wait_for("the index tells of footage behind a gap", lambda: goes_on(house), 5)
+    for camera, footage in house.shelf.footage().items():
+        (gap,) = (gap for gap in footage.gaps if gap.start_us >= lasting[camera].start_us)
+        assert gap.start_us == lasting[camera].start_us
         assert gap.reason == EndReason.DISK_FULL
-        assert gap.end_us is not None
+        assert gap.end_us == footage.segments[-1].start_us
     print(f"\nFAULT disk full: recording again {took_s:.1f} s after room was made")
 
 
@@ -155,6 +173,7 @@ def test_others_fill_it_to_the_last_byte_in_a_moment(house: House) -> None:
     """No time for an alarm before: the write fails inside a fragment, the index cannot grow either."""
     before = house.shelf.whole()
     house.alarms.clear()
+    filled_us = now_us()
     house.leave(0)
     wait_for("recording is stopped", lambda: not is_recording(house.hub, CAMERAS), 15)
     wait_for("the console is told", lambda: "recording_stopped" in house.kinds(), 5)
@@ -163,13 +182,13 @@ def test_others_fill_it_to_the_last_byte_in_a_moment(house: House) -> None:
         time.sleep(0.5)
     assert house.hub.get("/cameras/gate/status")["state"] == "online"
     assert {state for state, _ in house.states()} <= {"stopped", "waiting"}
-    freed_us, freed_s = now_us(), time.monotonic()
+    freed_s = time.monotonic()
     house.leave(LIMITS.floor_bytes + 10_000_000)
     wait_for("all cameras record again", lambda: is_recording(house.hub, CAMERAS), RESUME_S)
     print(f"\nFAULT last byte: recording again {time.monotonic() - freed_s:.1f} s after room was made")
-    time.sleep(1.5)
+    wait_for("the index tells of footage behind a gap", lambda: goes_on(house), 5)
     for path, data in before.items():
         assert (house.shelf.root / path).read_bytes()[: len(data)] == data, path
     for footage in house.shelf.footage().values():
-        assert {gap.reason for gap in gaps_since(footage, freed_us)} == {EndReason.DISK_FULL}
+        assert {gap.reason for gap in gaps_since(footage, filled_us)} == {EndReason.DISK_FULL}
     check(house)
