@@ -79,6 +79,7 @@ OF_CODE = {
         "地址不在允许的视频网段内。", "The address is outside the allowed camera networks."
     ),
     "no_worker": Sentence("没有可用的媒体服务进程,正在恢复。", "No media worker is available; it is being restored."),
+    "no_sub_stream": Sentence("该摄像机没有子码流。", "The camera has no sub stream."),
     "not_found": Sentence("没有找到。", "Not found."),
     "not_yourself": Sentence("不能对自己的账号做此操作。", "You cannot do this to your own account."),
     "outside_grant": Sentence(

@@ -23,7 +23,7 @@ from api.services.orgs import existing as existing_org
 from api.services.presence import told
 from api.state import CameraDesired, RecordingDesired
 from media.base.errors import ErrorKind, HubError
-from media.base.ids import new_id
+from media.base.ids import Quality, new_id
 from recorder.schedule import windows_of
 
 log = structlog.get_logger(__name__)
@@ -68,6 +68,14 @@ async def find(ctx: ApiContext, camera_id: str) -> CameraRow:
     """Return a camera; HubError NOT_FOUND `unknown_camera`."""
     async with ctx.db.read() as connection:
         return await _existing(connection, camera_id)
+
+
+def check_stream(camera: CameraRow, quality: Quality) -> None:
+    """Refuse to show what cannot come: HubError CONFLICT of a disabled camera, NOT_FOUND of a stream it does not have."""
+    if not camera.enabled:
+        raise HubError(ErrorKind.CONFLICT, "the camera is disabled", code="camera_disabled")
+    if quality is Quality.SUB and camera.sub_source_url_enc is None:
+        raise HubError(ErrorKind.NOT_FOUND, "the camera has no sub stream", code="no_sub_stream", camera=camera.id)
 
 
 async def _existing(connection: Connection, camera_id: str) -> CameraRow:

@@ -18,6 +18,7 @@ from api.db.audit import AuditEntry
 from api.db.cameras import CameraRow
 from api.db.live import LiveSessionRow
 from api.forward.private_apps import error_of, private_headers, translated
+from api.services.cameras import check_stream
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import Quality, new_id
 
@@ -47,8 +48,7 @@ async def start(ctx: ApiContext, actor: Actor, camera: CameraRow, quality: Quali
     """Begin a session; HubError of the worker (`camera_offline`, `codec_unsupported`, `bad_sdp`, …) or our own."""
     assert actor.principal is not None
     actor.check(Verb.LIVE_VIEW, camera.org_path, camera.id)
-    if not camera.enabled:
-        raise HubError(ErrorKind.CONFLICT, "the camera is disabled", code="camera_disabled")
+    check_stream(camera, quality)
     link = await ctx.workers.of_camera(camera.id)
     session = LiveSessionRow(
         id=new_id(), user_id=actor.principal.user_id, username=actor.principal.username,

@@ -13,6 +13,7 @@ from api.db import audit, cameras
 from api.db.cameras import CameraRow
 from api.forward.private_apps import error_of, private_headers, translated
 from api.secrets.source_urls import MASK, check_source, mask, unseal
+from api.services.cameras import check_stream
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import Quality
 
@@ -39,8 +40,7 @@ class StillRequest:
 
 async def take(ctx: ApiContext, actor: Actor, camera: CameraRow, wanted: StillRequest) -> Still:
     """Return the latest key picture; HubError of the worker, such as `camera_offline`. The audit row comes first."""
-    if not camera.enabled:
-        raise HubError(ErrorKind.CONFLICT, "the camera is disabled", code="camera_disabled")
+    check_stream(camera, wanted.quality)
     link = await ctx.workers.of_camera(camera.id)
     if not wanted.is_noted:
         target = Target("camera", camera.id, camera.org_path)

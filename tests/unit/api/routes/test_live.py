@@ -10,13 +10,14 @@ from tests.fakes.control import Person, Plane, eventually
 
 OFFER = {"content": b"v=0\r\noffer\r\n", "headers": {"Content-Type": "application/sdp"}}
 PASSWORD = "Village-watch-3"
+SOURCES = {"source_url": "rtsp://10.0.0.1/1", "sub_source_url": "rtsp://10.0.0.1/2"}
 
 
 @pytest.fixture
 async def county(admin: Person) -> Person:
     root = (await admin.get("/orgs")).json()["items"][0]["id"]
     await admin.made("/orgs", {"id": "town", "name": "镇", "level": "township", "parent_id": root})
-    await admin.made("/cameras", {"id": "gate", "name": "村口", "org_id": "town", "source_url": "rtsp://10.0.0.1/1"})
+    await admin.made("/cameras", {"id": "gate", "name": "村口", "org_id": "town", **SOURCES})
     account = {"id": "li", "username": "li", "password": PASSWORD, "roles": ["viewer"], "org_id": "town"}
     await admin.made("/users", account)
     return admin
@@ -103,6 +104,21 @@ async def test_a_disabled_camera_is_not_opened(plane: Plane, county: Person) -> 
     await county.patch("/cameras/gate", {"enabled": False})
     answer = await county.call("POST", "/cameras/gate/whep", **OFFER)
     assert (answer.status_code, answer.json()["code"]) == (409, "camera_disabled")
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/cameras/gate/whep"), ("GET", "/cameras/gate/snapshot.jpg")])
+async def test_a_sub_stream_the_camera_does_not_have_is_not_found(
+    plane: Plane, county: Person, method: str, path: str
+) -> None:
+    await county.patch("/cameras/gate", {"sub_source_url": None})
+    plane.worker.asked.clear()
+    answer = await county.call(method, f"{path}?stream=sub", **(OFFER if method == "POST" else {}))
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert (answer.status_code, found["code"], found["camera"]) == (404, "no_sub_stream", "gate")
+    assert found["detail"]
+    assert plane.worker.asked == []
+    assert await actions(county, "view") == []
 
 
 @pytest.mark.parametrize(
