@@ -15,7 +15,7 @@ from media.base.clock import SystemClock
 from media.base.errors import ErrorKind, HubError
 from media.packet import Codec, Kind
 from streams.webrtc.batch import PeerAddress
-from streams.webrtc.whep import host_addresses
+from streams.webrtc.engine import host_addresses
 from tests.integration.fixtures_webrtc import KEY, AiortcViewer, encode, scene, until, with_audio
 
 pytestmark = pytest.mark.foreign
