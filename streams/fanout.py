@@ -1,13 +1,15 @@
 """The arithmetic of sending one source to many: numbering, history, and how a latecomer is spliced in.
 
-Pure: no clock, no socket, no asyncio; used by `streams.webrtc` for camera viewers, and meant for meetings as well.
-A source's packets carry a *source sequence* that counts from 0 for ever and a *source timestamp* that never goes
-back. Each outlet (one track to one viewer) sees them through a `Splice`, a mapping into its own 16-bit sequence and
-32-bit timestamps, so that nothing per packet is stored per viewer and a NACK finds its packet by subtraction.
+Pure: no clock, no socket, no asyncio; used by `streams.webrtc` for cameras and people alike. A source's packets carry
+a *source sequence* that counts for ever (cameras from 0 and without holes; people as their RTP counts, with holes and
+packets that come late) and a *source timestamp* that grows. Each outlet (one track to one viewer) sees them through a
+`Splice`, a mapping into its own 16-bit sequence and 32-bit timestamps, so that nothing per packet is stored per viewer
+and a NACK finds its packet by subtraction.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
 NACK_HISTORY_PACKETS = 1024
@@ -22,37 +24,80 @@ GROUP_MAX_BYTES = 8 << 20
 CATCH_UP_SPAN_TICKS = 3600
 """A latecomer's cached GOP is squeezed into 40 ms of 90 kHz timestamps, so that it ends live and not seconds behind."""
 
+LEAST_SPAN_TICKS = 900
+"""10 ms: into so little a GOP is squeezed when the last picture of what was shown before is hardly older."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLimit:
+    """How much of a group is kept for latecomers; a group that outgrows it is given up until the next key frame.
+
+    `span_s` is its length in source time. `is_key_on_request` tells whether the source makes a key frame when asked.
+    """
+
+    max_bytes: int = GROUP_MAX_BYTES
+    max_packets: int = GROUP_MAX_PACKETS
+    span_s: float = 3600.0
+    is_key_on_request: bool = False
+
+
+CAMERA = GroupLimit()
+
+PEOPLE = GroupLimit(2 << 20, 2048, 12.0, is_key_on_request=True)
+"""Browsers make no key frame on their own; a longer group is dearer to send than the key frame it saves."""
+
 
 class Packet(NamedTuple):
-    """One RTP packet of a source without its header. `marker` is 0 or 0x80, ready to be ORed to the payload type."""
+    """One RTP packet of a source without its header. `marker` is 0 or 0x80, ready to be ORed to the payload type.
+
+    `extension` is a whole header extension block (RFC 8285) with the canonical ids, or empty.
+    """
 
     payload: bytes
     timestamp: int
     marker: int
+    extension: bytes = b""
+
+
+class Place(Enum):
+    """Where a packet with a number of its own stood when it came."""
+
+    NEXT = "next"
+    """At the head, perhaps behind a hole."""
+    LATE = "late"
+    """In a hole behind the head."""
+    JUMP = "jump"
+    """The first of all, or so far ahead that nothing before it is of use any more."""
+    IGNORED = "ignored"
+    """A repeat, or older than what is kept."""
 
 
 class History:
     """The last packets of one track: at least enough for NACK, and the whole group since the last key frame."""
 
-    def __init__(self, *, nack_packets: int = NACK_HISTORY_PACKETS, group_bytes: int = GROUP_MAX_BYTES) -> None:
-        """Keep `nack_packets` behind the head, and a group of at most `group_bytes`."""
+    def __init__(
+        self, group: GroupLimit = CAMERA, *, clock_rate_hz: int = 90_000, nack_packets: int = NACK_HISTORY_PACKETS
+    ) -> None:
+        """Keep `nack_packets` behind the head, and a group within its limit."""
+        self.limit = group
         self._packets: dict[int, Packet] = {}
         self._nack_packets = nack_packets
-        self._group_limit_bytes = group_bytes
+        self._span_ticks = round(group.span_s * clock_rate_hz)
         self._group_bytes = 0
+        self._group_ts = 0
         self.first_seq = 0
         self.next_seq = 0
         self.group_seq: int | None = None
         """Source sequence of the first packet of the last key frame; None when a latecomer cannot start from here."""
         self.octets = 0
-        """Payload bytes ever appended; an outlet's sender report is a difference of two readings."""
+        """Payload bytes ever taken."""
 
     def __len__(self) -> int:
         """Return the number of packets held."""
         return len(self._packets)
 
     def append(self, packets: Iterable[Packet], *, is_key: bool) -> None:
-        """Add the packets of one access unit; a key unit begins a new group."""
+        """Add the packets of one access unit of a source without holes; a key unit begins a new group."""
         if is_key:
             self.group_seq = self.next_seq
             self._group_bytes = 0
@@ -62,10 +107,66 @@ class History:
             self._group_bytes += len(packet.payload)
             self.octets += len(packet.payload)
         if self.group_seq is not None and (
-            self._group_bytes > self._group_limit_bytes or self.next_seq - self.group_seq > GROUP_MAX_PACKETS
+            self._group_bytes > self.limit.max_bytes or self.next_seq - self.group_seq > self.limit.max_packets
         ):
             self.group_seq = None
         self._trim()
+
+    def put(self, seq: int, packet: Packet, *, is_key: bool) -> Place:
+        """Add a packet that brings its number; `is_key` marks the first packet of a key frame. Return where it stood.
+
+        A number is taken once: what comes again, perhaps with other bytes, is ignored, for it may have been sent.
+        """
+        place = self.place_of(seq)
+        if place is Place.IGNORED:
+            return place
+        if place is Place.JUMP:
+            self._packets.clear()
+            self.group_seq = None
+            self.first_seq = self.next_seq = seq
+        self._packets[seq] = packet
+        self.octets += len(packet.payload)
+        self.next_seq = max(self.next_seq, seq + 1)
+        if is_key and (self.group_seq is None or seq > self.group_seq):
+            self._begin_group(seq, packet.timestamp)
+        elif self.group_seq is not None and seq > self.group_seq:
+            self._group_bytes += len(packet.payload)
+            self._limit_group(packet.timestamp)
+        self._trim()
+        return place
+
+    def place_of(self, seq: int) -> Place:
+        """Return where a packet with this number stands; the first of all is a jump."""
+        ahead = seq - self.next_seq
+        if ahead >= self._nack_packets or not self._packets:
+            return Place.JUMP
+        if ahead >= 0:
+            return Place.NEXT
+        return Place.IGNORED if seq < self.first_seq or seq in self._packets else Place.LATE
+
+    def _begin_group(self, seq: int, timestamp: int) -> None:
+        self.group_seq = seq
+        self._group_ts = timestamp
+        self._group_bytes = sum(len(p.payload) for n in range(seq, self.next_seq) if (p := self._packets.get(n)))
+
+    def _limit_group(self, timestamp: int) -> None:
+        assert self.group_seq is not None
+        limit = self.limit
+        if (
+            self._group_bytes > limit.max_bytes
+            or self.next_seq - self.group_seq > limit.max_packets
+            or timestamp - self._group_ts > self._span_ticks
+        ):
+            self.group_seq = None
+
+    @property
+    def group_bytes(self) -> int:
+        """Return the payload bytes of the cached group, 0 without one."""
+        return self._group_bytes if self.group_seq is not None else 0
+
+    def is_group_whole(self) -> bool:
+        """Tell whether there is a cached group and nothing is missing in it."""
+        return self.group_seq is not None and all(n in self._packets for n in range(self.group_seq, self.next_seq))
 
     def end_group(self) -> None:
         """Forget where the group began: the run ended, what follows does not continue it."""
@@ -73,15 +174,23 @@ class History:
         self._trim()
 
     def get(self, seq: int) -> Packet | None:
-        """Return the packet of source sequence `seq`, or None when it is gone or not yet there."""
+        """Return the packet of source sequence `seq`, or None when it is gone, missing or not yet there."""
         return self._packets.get(seq)
+
+    def last_between(self, first_seq: int, next_seq: int) -> Packet | None:
+        """Return the newest packet there is from `first_seq` on and before `next_seq`, None when there is none."""
+        packets = self._packets
+        for seq in range(next_seq - 1, max(first_seq, self.first_seq) - 1, -1):
+            if seq in packets:
+                return packets[seq]
+        return None
 
     def _trim(self) -> None:
         keep_from = self.next_seq - self._nack_packets
         if self.group_seq is not None:
             keep_from = min(keep_from, self.group_seq)
         while self.first_seq < keep_from:
-            del self._packets[self.first_seq]
+            self._packets.pop(self.first_seq, None)
             self.first_seq += 1
 
 
@@ -122,7 +231,7 @@ class Splice:
 class SplicePoint:
     """Where an outlet's own numbering stands: the next sequence number and the first timestamp it may use.
 
-    `ts_offset` is by how much its timestamps differed from the source's so far; None before the first splice.
+    `ts_offset` is by how much its timestamps should differ from the source's to go on as they did; None at first.
     """
 
     next_out_seq: int
@@ -133,7 +242,7 @@ class SplicePoint:
 def splice_live(point: SplicePoint, start_seq: int, start_ts: int) -> Splice:
     """Return the splice of an outlet that joins at a packet not yet sent to anybody.
 
-    After a pause the old timestamp offset is kept when it can be, so that the pause lasts as long in timestamps.
+    After a pause the wished timestamp offset is kept when it can be, so that the pause lasts as long in timestamps.
     """
     ts_offset = point.first_out_ts - start_ts
     if point.ts_offset is not None:
@@ -148,18 +257,25 @@ def splice_group(point: SplicePoint, history: History, live_seq: int) -> Splice 
     `CATCH_UP_SPAN_TICKS`: sent in a burst, it is then shown in a burst, and the viewer is live at its end.
     Unsqueezed, a browser would play the group in real time and stay that far behind.
     """
-    if history.group_seq is None:
+    start_seq = history.group_seq
+    if start_seq is None:
         return None
-    first = history.get(history.group_seq)
-    last = history.get(max(live_seq - 1, history.group_seq))
+    first = history.get(start_seq)
+    last = history.last_between(start_seq, max(live_seq, start_seq + 1))
     if first is None or last is None:
         return None
     span = max(last.timestamp - first.timestamp, 0)
     squeezed = min(span, CATCH_UP_SPAN_TICKS)
+    live_out_ts = point.first_out_ts + squeezed
+    if point.ts_offset is not None:
+        wished = last.timestamp + point.ts_offset
+        least = max(LEAST_SPAN_TICKS, live_seq - start_seq)  # every picture needs a timestamp of its own
+        squeezed = min(squeezed, max(wished - point.first_out_ts, least))
+        live_out_ts = max(wished, point.first_out_ts + squeezed)
     return Splice(
-        start_seq=history.group_seq,
-        seq_offset=point.next_out_seq - history.group_seq,
-        ts_offset=point.first_out_ts + squeezed - last.timestamp,
+        start_seq=start_seq,
+        seq_offset=point.next_out_seq - start_seq,
+        ts_offset=live_out_ts - last.timestamp,
         live_ts=last.timestamp,
         squeeze=(squeezed, span) if span > squeezed else (1, 1),
     )

@@ -43,8 +43,9 @@ from streams.ingest.probe import Prober
 from streams.registry import Registry
 from streams.snapshot import Snapshotter
 from streams.source import ConnectGate, SupervisorWorld
+from streams.webrtc.engine import EngineSettings, WebRtcEngine
 from streams.webrtc.viewer import ViewerStats
-from streams.webrtc.whep import WhepEndpoint, WhepSettings
+from streams.webrtc.whep import WhepEndpoint
 
 log = structlog.get_logger(__name__)
 
@@ -80,12 +81,15 @@ class Worker:
             stack.push_async_callback(self.state.aclose)
             stack.push_async_callback(self._say_goodbye)
             recorder = await stack.enter_async_context(self._open_recorder())
-            whep = WhepEndpoint(self.hub, self._whep_settings(), self.clock, self._on_session_end)
+            engine = WebRtcEngine(self._engine_settings(), self.clock)
+            whep = WhepEndpoint(engine, self.hub, self._on_session_end)
             announcer = Announcer(self.state, self.slot.name, self.clock)
             sessions = FileSessionStore(self.settings.data_dir / "workers" / f"sessions-{self.number}.json")
             stack.push_async_callback(sessions.aclose)
             registry = self._make_registry(announcer, sessions)
             stack.push_async_callback(registry.aclose)
+            await engine.start()
+            stack.push_async_callback(engine.aclose)
             await whep.start()
             stack.push_async_callback(whep.aclose)
             deck = Deck(self.hub, registry, recorder, Cipher(self.settings.secret), self.clock)
@@ -111,9 +115,9 @@ class Worker:
         connect = RtspConnector(self.hub, self.clock, self.networks, sessions)
         return Registry(self.hub, SupervisorWorld(connect, self.clock, ConnectGate()), announcer.changed)
 
-    def _whep_settings(self) -> WhepSettings:
+    def _engine_settings(self) -> EngineSettings:
         settings = self.settings
-        return WhepSettings(
+        return EngineSettings(
             udp_port=settings.media_udp_port + self.number if settings.media_udp_port else 0,
             public_addresses=settings.public_addresses,
             turn_urls=settings.turn_urls,

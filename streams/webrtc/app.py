@@ -61,8 +61,8 @@ def make_router(endpoint: WhepEndpoint) -> APIRouter:
         return {
             "items": [asdict(stats) for stats in endpoint.sessions()],
             "ended": endpoint.ended,
-            "port": endpoint.port.counters.as_dict(),
-            "longest_turn_ms": endpoint.pump.longest_turn_ns / 1e6,
+            "port": endpoint.engine.port.counters.as_dict(),
+            "longest_turn_ms": endpoint.engine.pump.longest_turn_ns / 1e6,
         }
 
     @router.delete("/whep/sessions/{session_id}", status_code=204)
@@ -89,7 +89,7 @@ def make_router(endpoint: WhepEndpoint) -> APIRouter:
         response = Response(answer.sdp, status_code=201, media_type=SDP)
         response.headers["Location"] = f"/whep/sessions/{session}"
         response.headers["X-Xiangyun-Audio"] = answer.audio
-        for server in endpoint.ice_servers(user):
+        for server in endpoint.engine.ice_servers(user):
             response.headers.append("Link", server.as_link())
         return response
 

@@ -16,7 +16,7 @@ from media.base.errors import HubError
 from media.base.ids import StreamKey
 from media.packet import AccessUnit, Codec, CodecParams, EndReason, Kind, Track
 from media.rtp.packetize import AudioPacketizer, VideoPacketizer
-from streams.fanout import Packet
+from streams.fanout import Packet, RunTimeline
 from streams.hub import Stream
 from streams.webrtc.outlet import SourceTrack
 from streams.webrtc.pump import Pump
@@ -58,7 +58,8 @@ class Feed:
         self.stream = stream
         self._pump = pump
         self._on_codecs = on_codecs
-        self._packetizers: dict[int, tuple[SourceTrack, VideoPacketizer | AudioPacketizer]] = {}
+        self._packetizers: dict[int, tuple[SourceTrack, RunTimeline, VideoPacketizer | AudioPacketizer]] = {}
+        self._timelines: dict[Kind, RunTimeline] = {}
         self._inbox: deque[AccessUnit] = deque()
         self._drain_handle: asyncio.Handle | None = None
         self._inbox.extend(stream.attach(self))
@@ -99,10 +100,12 @@ class Feed:
         source = self.tracks.get(track.kind)
         if source is None or source.params.codec is not codec:
             source = self.tracks[track.kind] = SourceTrack(track.params)
+            source.timeline = self._timelines[track.kind] = RunTimeline(track.params.clock_rate_hz)
         source.params = track.params
-        source.timeline.begin_run(track.params.clock_rate_hz)
+        timeline = self._timelines[track.kind]
+        timeline.begin_run(track.params.clock_rate_hz)
         packetizer = VideoPacketizer(codec) if track.kind is Kind.VIDEO else AudioPacketizer(codec)
-        self._packetizers[track.index] = (source, packetizer)
+        self._packetizers[track.index] = (source, timeline, packetizer)
 
     def on_unit(self, unit: AccessUnit) -> None:
         """Packetise and send one unit."""
@@ -135,14 +138,14 @@ class Feed:
         target = self._packetizers.get(unit.track)
         if target is None:
             return
-        source, packetizer = target
+        source, timeline, packetizer = target
         try:
             payloads = packetizer.payloads(unit)
         except HubError:
             self.counters.malformed_units += 1
             return
         is_video = source.kind is Kind.VIDEO
-        timestamp = source.timeline.stamp(unit.pts, unit.received_mono_ns)
+        timestamp = timeline.stamp(unit.pts, unit.received_mono_ns)
         if is_video:
             source.params = unit.params
             packets = _video_packets(payloads, timestamp)

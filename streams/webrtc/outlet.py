@@ -1,28 +1,25 @@
 """One track of a source, and one outlet of it per viewer: what the pump sends, to whom, and from where.
 
-Used by `feed` (which appends), `viewer` (which joins and leaves) and `pump` (which sends), all on one event loop.
-An outlet waits for a key frame, catches up through the cached group at its own pace, then joins the track's live
-table, where it costs nothing but its entry. Its sequence numbers never repeat, whatever happens: with AES-GCM a
-number used twice for different bytes would give the key away.
+Used by `feed` and `publishing` (which append), `slots` (which join and leave) and `pump` (which sends), all on one
+event loop. An outlet waits for a key frame, catches up through the cached group at its own pace, then joins the
+track's live table, where it costs nothing but its entry. Its numbers are its `OutStream`'s, which it claims when it
+begins to send: until then another outlet, of another camera or layer, may go on.
 """
 
-import secrets
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from media.packet import CodecParams, Kind
 from media.srtp import Handle, SrtpSession
-from streams.fanout import History, Packet, RunTimeline, Splice, SplicePoint, splice_group, splice_live
+from streams.fanout import CAMERA, GroupLimit, History, Packet, Place, RunTimeline, Splice, splice_group, splice_live
 from streams.webrtc.batch import PeerAddress
+from streams.webrtc.out_stream import OutStream, Span, Timeline
 
 BURST_PACKETS = 24
 """Chromium's socket buffer holds about 56 packets; half of that leaves room for its neighbours."""
 
 PACKETS_PER_MS = 8
 """77 Mbit/s: a 2 s group of 2 Mbit/s is with the viewer after 50 ms."""
-
-_RESPLICE_GAP_TICKS = 90
-"""Between the last picture sent and the first of a repeated group: a millisecond, so that repeats add no delay."""
 
 
 class Pace:
@@ -48,7 +45,10 @@ class Pace:
 
 
 class Entry(NamedTuple):
-    """A live outlet as the pump's inner loop reads it. `owner` keeps the C memory behind the pointers alive."""
+    """A live outlet as the pump's inner loop reads it.
+
+    `owner` keeps the C memory behind the pointers alive, and tells whether the viewer takes header extensions.
+    """
 
     payload_type: int
     seq_offset: int
@@ -57,7 +57,39 @@ class Entry(NamedTuple):
     handle: Handle
     tag_bytes: int
     address: int
-    owner: tuple[SrtpSession, PeerAddress]
+    owner: tuple[SrtpSession, PeerAddress, bool]
+
+
+class Path(NamedTuple):
+    """The secured way to a viewer."""
+
+    srtp: SrtpSession
+    tag_bytes: int
+    address: PeerAddress
+
+
+class Tap(Protocol):
+    """Who else wants a track's packets on this machine: the relay to other workers, a meeting's recording."""
+
+    def on_packet(self, seq: int, packet: Packet, is_key: bool) -> None:
+        """Take a packet in order of arrival, late ones with their own number; return at once and never raise."""
+        ...
+
+
+class Sender(Protocol):
+    """What a track needs of the pump."""
+
+    def wake(self, track: "SourceTrack") -> None:
+        """Serve the live table: packets were added."""
+        ...
+
+    def catch_up(self, outlet: "Outlet") -> None:
+        """Serve an outlet that starts elsewhere than the live table stands."""
+        ...
+
+    def send_late(self, track: "SourceTrack", seq: int, packet: Packet, entries: list[Entry]) -> None:
+        """Send a late packet once to those who have passed its number."""
+        ...
 
 
 class OutletState(Enum):
@@ -72,12 +104,15 @@ class OutletState(Enum):
 class SourceTrack:
     """One track of a source on its way out: numbered packets, the live table, and how far it has been served."""
 
-    def __init__(self, params: CodecParams) -> None:
-        """Begin empty."""
+    def __init__(self, params: CodecParams, group: GroupLimit = CAMERA) -> None:
+        """Begin empty. A feeder that has its own clock for the source's timestamps puts it into `timeline`."""
         self.params = params
         self.kind: Kind = params.codec.kind
-        self.history = History()
-        self.timeline = RunTimeline(params.clock_rate_hz)
+        self.clock_rate_hz = params.clock_rate_hz
+        self.history = History(group, clock_rate_hz=params.clock_rate_hz)
+        self.timeline: Timeline = RunTimeline(params.clock_rate_hz)
+        self.pump: Sender | None = None
+        """Where `put` sends; a feeder that `append`s calls the pump itself."""
         self.pace = Pace()
         self.next_live_seq = 0
         """Source sequence the live table gets next."""
@@ -87,7 +122,10 @@ class SourceTrack:
         self.sent_packets = 0
         self.sent_octets = 0
         self.dropped_packets = 0
+        self.late_packets = 0
+        self.ignored_packets = 0
         self._table: list[Entry] | None = None
+        self._taps: tuple[Tap, ...] = ()
         self.live: list[Outlet] = []
         self.waiting: list[Outlet] = []
         self.catching_up: list[Outlet] = []
@@ -113,8 +151,16 @@ class SourceTrack:
         """Make the table anew when it is next needed: 300 viewers may change it at one key frame."""
         self._table = None
 
+    def add_tap(self, tap: Tap) -> None:
+        """Give every packet from now on to `tap`, too."""
+        self._taps = (*self._taps, tap)
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Give it no more; nothing happens when it was not there."""
+        self._taps = tuple(each for each in self._taps if each is not tap)
+
     def append(self, packets: list[Packet], *, is_key: bool) -> list["Outlet"]:
-        """Add one unit's packets; a key unit starts whoever waits for one.
+        """Add one unit's packets of a source without holes; a key unit starts whoever waits for one.
 
         Return the outlets the pump must let catch up because the live table is not yet where they start.
         """
@@ -122,10 +168,60 @@ class SourceTrack:
         self.history.append(packets, is_key=is_key)
         behind: list[Outlet] = []
         if is_key and self.waiting and packets:
-            waiting, self.waiting = self.waiting, []
-            behind = [outlet for outlet in waiting if not outlet.start_live(first_seq, packets[0].timestamp)]
+            behind = self._start_waiting(first_seq, packets[0].timestamp)
         self.skip_if_idle()
+        for tap in self._taps:
+            for count, packet in enumerate(packets):
+                tap.on_packet(first_seq + count, packet, is_key and count == 0)
         return behind
+
+    def put(self, seq: int, packet: Packet, *, is_key: bool) -> None:
+        """Add one packet of a source that numbers its packets itself, and send it.
+
+        `seq` ahead of the head leaves a hole; behind it, the packet is late and goes once to all who have passed its
+        number. `is_key` marks the first packet of a key frame, which starts whoever waits for one.
+        """
+        place = self.history.place_of(seq)
+        if place is Place.IGNORED:
+            self.ignored_packets += 1
+            return
+        if place is Place.JUMP:
+            self._begin_at(seq)
+        self.history.put(seq, packet, is_key=is_key)
+        if place is Place.LATE:
+            self._put_late(seq, packet, is_key=is_key)
+        elif self.waiting and (is_key or (place is Place.JUMP and self.kind is Kind.AUDIO)):
+            self._let_catch_up(self._start_waiting(seq, packet.timestamp))
+        self.skip_if_idle()
+        for tap in self._taps:
+            tap.on_packet(seq, packet, is_key)
+        if self.pump is not None and self.live:
+            self.pump.wake(self)
+
+    def _begin_at(self, seq: int) -> None:
+        """Let everybody wait and go on at `seq`: nothing before it will come any more."""
+        for outlet in (*self.live, *self.catching_up):
+            outlet.wait()
+        self.part_sent = None
+        self.next_live_seq = seq
+
+    def _put_late(self, seq: int, packet: Packet, *, is_key: bool) -> None:
+        self.late_packets += 1
+        passed = [outlet.late_entry(packet) for outlet in (*self.live, *self.catching_up) if outlet.has_passed(seq)]
+        if passed and self.pump is not None:
+            self.pump.send_late(self, seq, packet, passed)
+        if is_key and self.history.group_seq == seq:
+            waiting, self.waiting = self.waiting, []
+            self._let_catch_up([outlet for outlet in waiting if not outlet.restart()])
+
+    def _start_waiting(self, seq: int, timestamp: int) -> list["Outlet"]:
+        waiting, self.waiting = self.waiting, []
+        return [outlet for outlet in waiting if not outlet.start_live(seq, timestamp)]
+
+    def _let_catch_up(self, outlets: list["Outlet"]) -> None:
+        for outlet in outlets:
+            if self.pump is not None:
+                self.pump.catch_up(outlet)
 
     def skip_if_idle(self) -> None:
         """Move on to the head when nobody is live: there is nothing to send."""
@@ -142,9 +238,7 @@ class SourceTrack:
         self.part_sent = None
         self.skip_if_idle()
         if self.kind is Kind.AUDIO:
-            waiting, self.waiting = self.waiting, []
-            for outlet in waiting:
-                outlet.start_live(self.join_seq, self.last_timestamp)
+            self._let_catch_up(self._start_waiting(self.join_seq, self.last_timestamp))
 
     def drop_backlog(self) -> None:
         """Give up what the live table has not got."""
@@ -159,70 +253,83 @@ class SourceTrack:
 
 
 class Outlet:
-    """One track to one viewer. `start` when the path is secure, `stop` at its end."""
+    """One track to one viewer, on a stream whose numbers it claims when it begins. `start` and `stop` it."""
 
-    def __init__(self, track: SourceTrack, payload_type: int, ssrc: int) -> None:
-        """Prepare; random first sequence and timestamp (RFC 3550 §5.1), low enough not to wrap at once."""
+    def __init__(self, track: SourceTrack, payload_type: int, stream: OutStream) -> None:
+        """Prepare; nothing is claimed before `start`."""
         self.track = track
         self.payload_type = payload_type
-        self.ssrc = ssrc
+        self.stream = stream
+        self.ssrc = stream.ssrc
         self.state = OutletState.IDLE
         self.pace = Pace()
         self.cursor = 0
         self.splice: Splice | None = None
+        self.path: Path | None = None
         self.resent = 0
-        self._point = SplicePoint(secrets.randbelow(1 << 15), secrets.randbits(31))
         self._packets = 0
         self._octets = 0
         self._live_since = (0, 0)
-        self.srtp: SrtpSession | None = None
-        self.address: PeerAddress | None = None
-        self.tag_bytes = 0
 
-    def entry(self) -> Entry:
-        """Return the live table's entry; only while live."""
+    def entry(self, ts_offset: int | None = None) -> Entry:
+        """Return the live table's entry; only while it has begun."""
         assert self.splice is not None
-        assert self.srtp is not None
-        assert self.address is not None
+        assert self.path is not None
+        srtp, tag_bytes, address = self.path
         return Entry(
             self.payload_type,
             self.splice.seq_offset,
-            self.splice.ts_offset,
+            self.splice.ts_offset if ts_offset is None else ts_offset,
             self.ssrc,
-            self.srtp.handle,
-            self.tag_bytes,
-            self.address.pointer,
-            (self.srtp, self.address),
+            srtp.handle,
+            tag_bytes,
+            address.pointer,
+            (srtp, address, self.stream.takes_extension),
         )
 
-    def start(self, srtp: SrtpSession, tag_bytes: int, address: PeerAddress) -> bool:
+    def late_entry(self, packet: Packet) -> Entry:
+        """Return the entry for a packet that may lie in the squeezed part of the splice."""
+        assert self.splice is not None
+        return self.entry(self.splice.out_ts(packet.timestamp) - packet.timestamp)
+
+    def start(self, path: Path) -> bool:
         """Begin sending. Return False when the pump must let it catch up."""
-        self.srtp, self.tag_bytes, self.address = srtp, tag_bytes, address
+        self.path = path
         if self.track.kind is Kind.AUDIO:
             return self.start_live(self.track.join_seq, self.track.last_timestamp)
         return self.restart()
 
+    def await_key(self, path: Path) -> None:
+        """Begin with the next key frame, even when there is a cached group; whoever sends now goes on until then."""
+        self.path = path
+        self.wait()
+
     def restart(self) -> bool:
         """Begin again from the cached group, or wait for the next key frame. Return as `start` does."""
         self._leave()
-        splice = splice_group(self._point, self.track.history, self.track.join_seq)
-        if splice is None:
+        track = self.track
+        if track.history.group_seq is None:
             self.state = OutletState.WAITING
-            self.track.waiting.append(self)
+            track.waiting.append(self)
             return True
-        self._begin(splice)
+        point = self.stream.claim(self)
+        splice = splice_group(point, track.history, track.join_seq)
+        assert splice is not None
+        self._begin(splice, point.ts_offset)
         return self.join_if_level()
 
     def start_live(self, start_seq: int, start_ts: int) -> bool:
         """Begin at a packet the live table has yet to get. Return as `start` does."""
-        self._begin(splice_live(self._point, start_seq, start_ts))
+        point = self.stream.claim(self)
+        self._begin(splice_live(point, start_seq, start_ts), point.ts_offset)
         return self.join_if_level()
 
-    def _begin(self, splice: Splice) -> None:
+    def _begin(self, splice: Splice, wished: int | None) -> None:
         self.splice = splice
         self.cursor = splice.start_seq
         self.state = OutletState.CATCHING_UP
         self.track.catching_up.append(self)
+        self.stream.begun(self, splice, wished)
 
     def join_if_level(self) -> bool:
         """Move into the live table when the two stand at the same packet; return whether it did.
@@ -249,10 +356,11 @@ class Outlet:
         """Leave for good."""
         self._leave()
         self.state = OutletState.IDLE
+        self.stream.release(self)
 
-    def move(self, address: PeerAddress) -> None:
-        """Send to another address from now on: ICE nominated another pair."""
-        self.address = address
+    def move(self, path: Path) -> None:
+        """Send another way from now on: ICE nominated another pair, or the keys are there."""
+        self.path = path
         if self.state is OutletState.LIVE:
             self.track.table_changed()
 
@@ -262,8 +370,8 @@ class Outlet:
         self._packets += 1
         self._octets += size_bytes
 
-    def totals(self) -> tuple[int, int]:
-        """Return packets and payload octets sent, without repeats."""
+    def sent(self) -> tuple[int, int]:
+        """Return packets and payload octets sent since it began, without repeats."""
         if self.state is not OutletState.LIVE:
             return self._packets, self._octets
         track = self.track
@@ -272,38 +380,35 @@ class Outlet:
             self._octets + track.sent_octets - self._live_since[1],
         )
 
-    def repeat(self, out_seq: int) -> tuple[int, int, Packet] | None:
-        """Find what was sent as `out_seq`: sequence, timestamp and packet; None when it is gone or never was."""
+    def has_passed(self, seq: int) -> bool:
+        """Tell whether a packet of this number, had it come in time, would have been sent."""
+        return self.splice is not None and self.splice.start_seq <= seq < self._next_seq()
+
+    def span(self) -> Span | None:
+        """Return what it has sent since it began, None before."""
         if self.splice is None:
             return None
-        seq = self.splice.source_seq(out_seq, self._next_seq())
-        packet = None if seq is None else self.track.history.get(seq)
-        if packet is None:
-            return None
-        return out_seq, self.splice.out_ts(packet.timestamp) & 0xFFFFFFFF, packet
+        return Span(self.track.history, self.splice, self._next_seq(), self.payload_type)
 
     def _next_seq(self) -> int:
         return self.track.join_seq if self.state is OutletState.LIVE else self.cursor
 
     def _leave(self) -> None:
-        """Take leave of the track, remembering where this outlet's own numbering stands."""
+        """Take leave of the track; the stream remembers where its numbering stands."""
         track = self.track
         next_seq = self._next_seq()
-        self._packets, self._octets = self.totals()
+        packets, octets = self.sent()
+        self.stream.packets += packets
+        self.stream.octets += octets
+        self._packets = self._octets = 0
+        was_live = self.state is OutletState.LIVE
         for members in (track.live, track.waiting, track.catching_up):
             if self in members:
                 members.remove(self)
-        if self.state is OutletState.LIVE:
+        self.state = OutletState.IDLE
+        if self.splice is not None:
+            self.stream.left(self, self.splice, next_seq)
+            self.splice = None
+        if was_live:
             track.table_changed()
             track.skip_if_idle()
-        self.state = OutletState.IDLE
-        if self.splice is None:
-            return
-        last = track.history.get(next_seq - 1)
-        timestamp = last.timestamp if last is not None else self.splice.live_ts
-        self._point = SplicePoint(
-            self.splice.out_seq(next_seq),
-            max(self.splice.out_ts(timestamp) + _RESPLICE_GAP_TICKS, self._point.first_out_ts),
-            self.splice.ts_offset,
-        )
-        self.splice = None

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from media.srtp import new_length, protect_rtp
 from streams.fanout import Packet
 from streams.webrtc.batch import CONTROL_OFFSET
+from streams.webrtc.out_stream import Repeat
 from streams.webrtc.outlet import Entry, Outlet, OutletState, SourceTrack
 from streams.webrtc.port import UdpPort
 
@@ -24,7 +25,11 @@ PACE_WAIT_S = 0.002
 MAX_BACKLOG_PACKETS = 2048
 """A GOP of 2 s at 10 Mbit/s. Further behind, the kernel or the machine cannot keep up at all."""
 
+MAX_LATE_PACKETS = 256
+"""Late packets not yet sent to all they concern; what comes beyond is left to the viewers' own NACKs."""
+
 _RTP_VERSION = 0x80
+_WITH_EXTENSION = 0x90
 
 Packer = Callable[..., None]
 
@@ -57,6 +62,7 @@ class Pump:
         self._packers = Packers()
         self._live: deque[SourceTrack] = deque()
         self._behind: deque[Outlet] = deque()
+        self._late: deque[tuple[int, Packet, list[Entry]]] = deque()
         self._turn_handle: asyncio.Handle | None = None
         self._is_blocked = False
         self._is_closed = False
@@ -76,18 +82,25 @@ class Pump:
         self._behind.append(outlet)
         self._schedule()
 
-    def repeat(self, outlet: Outlet, out_seq: int, out_ts: int, packet: Packet) -> None:
+    def send_late(self, track: SourceTrack, seq: int, packet: Packet, entries: list[Entry]) -> None:
+        """Send a late packet once to those who have passed its number."""
+        if len(self._late) < MAX_LATE_PACKETS:
+            self._late.append((seq, packet, entries))
+            track.sent_packets += 1
+            track.sent_octets += len(packet.payload)
+            self._schedule()
+        else:
+            self.dropped_packets += 1
+
+    def repeat(self, outlet: Outlet, repeat: Repeat) -> None:
         """Send one packet again under its old number and timestamp, at once; dropped while the kernel is full."""
         if self._is_closed or not self._batch.send():
             return
-        assert outlet.splice is not None
-        assert outlet.srtp is not None
-        assert outlet.address is not None
-        owner = (outlet.srtp, outlet.address)
-        entry = Entry(
-            outlet.payload_type, 0, 0, outlet.ssrc, owner[0].handle, outlet.tag_bytes, owner[1].pointer, owner
-        )
-        self._fill(packet._replace(timestamp=out_ts), out_seq, [entry], 0)
+        assert outlet.path is not None
+        srtp, tag_bytes, address = outlet.path
+        owner = (srtp, address, outlet.stream.takes_extension)
+        entry = Entry(repeat.payload_type, 0, 0, outlet.ssrc, srtp.handle, tag_bytes, address.pointer, owner)
+        self._fill(repeat.packet._replace(timestamp=repeat.out_ts), repeat.out_seq, [entry], 0)
         if not self._batch.send():
             self._wait_writable()
 
@@ -109,10 +122,15 @@ class Pump:
             return
         began_ns = self._clock.mono_ns()
         deadline_ns = began_ns + TURN_NS
-        has_flowed = self._batch.send() and self._serve_live(deadline_ns) and self._serve_behind(deadline_ns)
+        has_flowed = (
+            self._batch.send()
+            and self._serve_late(deadline_ns)
+            and self._serve_live(deadline_ns)
+            and self._serve_behind(deadline_ns)
+        )
         if not (self._batch.send() and has_flowed):
             self._wait_writable()
-        elif self._live or self._behind:
+        elif self._live or self._behind or self._late:
             loop = asyncio.get_running_loop()
             is_early = self._clock.mono_ns() < deadline_ns
             self._turn_handle = loop.call_later(PACE_WAIT_S, self._turn) if is_early else loop.call_soon(self._turn)
@@ -127,6 +145,19 @@ class Pump:
         asyncio.get_running_loop().remove_writer(self._port.fd)
         self._is_blocked = False
         self._schedule()
+
+    def _serve_late(self, deadline_ns: int) -> bool:
+        """Send what came late. False when the kernel is full."""
+        while self._late:
+            seq, packet, entries = self._late.popleft()
+            position = self._fill(packet, seq, entries, 0)
+            if position < len(entries):
+                self._late.appendleft((seq, packet, entries[position:]))
+            if self._batch.used == self._batch.capacity and not self._batch.send():
+                return False
+            if self._clock.mono_ns() >= deadline_ns:
+                break
+        return True
 
     def _serve_live(self, deadline_ns: int) -> bool:
         """Serve tracks in turn until all are level, paced out, or time is up. False when the kernel is full."""
@@ -155,8 +186,8 @@ class Pump:
         """Send the next packet of `track` to its table, or a part of it when time is up. False when the kernel is full."""
         packet = track.history.get(track.next_live_seq)
         table, position = track.part_sent or (track.table, 0)
-        if packet is None:  # cannot happen while the backlog is bounded below the history; never spin on it
-            track.drop_backlog()
+        if packet is None:
+            self._skip(track)
             return True
         while position < len(table):
             position = self._fill(packet, track.next_live_seq, table, position)
@@ -172,15 +203,25 @@ class Pump:
         return True
 
     @staticmethod
+    def _skip(track: SourceTrack) -> None:
+        """Step over a hole; give up what the history has forgotten already."""
+        if track.next_live_seq < track.history.first_seq:
+            track.drop_backlog()
+        else:
+            track.next_live_seq += 1
+
+    @staticmethod
     def _packet_done(track: SourceTrack, packet: Packet) -> None:
         track.part_sent = None
         track.next_live_seq += 1
         track.sent_packets += 1
         track.sent_octets += len(packet.payload)
 
-    def _fill(self, packet: Packet, seq: int, table: list[Entry], position: int) -> int:
+    def _fill(self, packet: Packet, seq: int, table: list[Entry], position: int, flags: int = _RTP_VERSION) -> int:
         """Write `packet` for as many entries as the batch has room for; return the position after the last of them."""
-        payload, timestamp, marker = packet
+        payload, timestamp, marker, extension = packet
+        if extension:
+            return self._fill_extended(packet, seq, table, position)
         batch = self._batch
         index = batch.used
         room = batch.capacity - index
@@ -195,7 +236,7 @@ class Pump:
             pack(
                 view,
                 0,
-                _RTP_VERSION,
+                flags,
                 marker | kind,
                 seq + seq_offset & 0xFFFF,
                 timestamp + ts_offset & 0xFFFFFFFF,
@@ -214,6 +255,25 @@ class Pump:
         batch.used = index
         return position + len(entries)
 
+    def _fill_extended(self, packet: Packet, seq: int, table: list[Entry], position: int) -> int:
+        """As `_fill`, with the packet's header extension for those who take it."""
+        payload, timestamp, marker, extension = packet
+        plain = packet._replace(extension=b"")
+        extended = Packet(extension + payload, timestamp, marker)
+        batch = self._batch
+        end = min(position + batch.capacity - batch.used, len(table))
+        while position < end:
+            takes_extension = table[position].owner[2]
+            stop = position + 1
+            while stop < end and table[stop].owner[2] is takes_extension:
+                stop += 1
+            if takes_extension:
+                self._fill(extended, seq, table[position:stop], 0, _WITH_EXTENSION)
+            else:
+                self._fill(plain, seq, table[position:stop], 0)
+            position = stop
+        return position
+
     def _serve_behind(self, deadline_ns: int) -> bool:
         """Let each latecomer send its burst. False when the kernel is full."""
         for _ in range(len(self._behind)):
@@ -231,31 +291,23 @@ class Pump:
 
     def _burst(self, outlet: Outlet, deadline_ns: int) -> tuple[bool, bool]:
         """Send what the pace allows. Return whether it is still behind, and whether the kernel took everything."""
-        splice, srtp, address = outlet.splice, outlet.srtp, outlet.address
+        splice = outlet.splice
         assert splice is not None
-        assert srtp is not None
-        assert address is not None
         while not outlet.join_if_level():
             now_ns = self._clock.mono_ns()
             is_ahead = outlet.cursor > outlet.track.join_seq  # it starts at a packet the live table has not reached
             if is_ahead or now_ns >= deadline_ns or not outlet.pace.take(now_ns):
                 return True, True
-            packet = outlet.track.history.get(outlet.cursor)
-            if packet is None:  # a newer group has taken its place while we were sending it
+            history = outlet.track.history
+            packet = history.get(outlet.cursor)
+            if packet is not None:
+                moved = packet._replace(timestamp=splice.out_ts(packet.timestamp))
+                self._fill(moved, outlet.cursor, [outlet.entry(0)], 0)
+                outlet.caught_up(len(packet.payload))
+                if self._batch.used == self._batch.capacity and not self._batch.send():
+                    return True, False
+            elif outlet.cursor >= history.first_seq:
+                outlet.cursor += 1  # a hole
+            else:  # a newer group has taken its place while we were sending it
                 return not outlet.restart(), True
-            moved = packet._replace(timestamp=splice.out_ts(packet.timestamp))
-            entry = Entry(
-                outlet.payload_type,
-                splice.seq_offset,
-                0,
-                outlet.ssrc,
-                srtp.handle,
-                outlet.tag_bytes,
-                address.pointer,
-                (srtp, address),
-            )
-            self._fill(moved, outlet.cursor, [entry], 0)
-            outlet.caught_up(len(packet.payload))
-            if self._batch.used == self._batch.capacity and not self._batch.send():
-                return True, False
         return False, True

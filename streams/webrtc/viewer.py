@@ -18,7 +18,7 @@ from streams.webrtc.batch import PeerAddress
 from streams.webrtc.feed import Feed
 from streams.webrtc.feedback import Feedback, goodbye, read_feedback, round_trip_ms, sender_report
 from streams.webrtc.offer import Offer
-from streams.webrtc.outlet import Outlet, OutletState
+from streams.webrtc.outlet import Outlet, OutletState, Path
 from streams.webrtc.peer import Peer, PeerEnd
 from streams.webrtc.pump import Pump
 
@@ -170,16 +170,17 @@ class Viewer:
         self._rtcp_ns = now_ns
         assert self.peer.tx is not None
         assert self.peer.address is not None
+        path = Path(self.peer.tx, self.peer.tag_bytes, self.peer.address)
         for outlet in self._outlets.values():
-            if not outlet.start(self.peer.tx, self.peer.tag_bytes, self.peer.address):
+            if not outlet.start(path):
                 self._pump.catch_up(outlet)
         self._report(now_ns)
 
     def on_address(self, address: PeerAddress) -> None:
         """Follow the peer to another address."""
-        if self._is_secure:
+        if self._is_secure and self.peer.tx is not None:
             for outlet in self._outlets.values():
-                outlet.move(address)
+                outlet.move(Path(self.peer.tx, self.peer.tag_bytes, address))
 
     def on_media(self, data: bytes) -> None:
         """Take a protected packet from the peer; only RTCP means anything here, and only so much of it."""
@@ -214,11 +215,11 @@ class Viewer:
     def _resend(self, outlet: Outlet, lost: tuple[int, ...], now_ns: int) -> None:
         for out_seq in lost:
             self._counts["nacks"] += 1
-            found = outlet.repeat(out_seq)
+            found = outlet.stream.repeat(out_seq)
             if found is None or not self._resends.take(now_ns):
                 self._counts["not_resent"] += 1
                 continue
-            self._pump.repeat(outlet, *found)
+            self._pump.repeat(outlet, found)
             outlet.resent += 1
 
     def _send_key(self, outlet: Outlet, now_ns: int) -> None:
@@ -239,7 +240,7 @@ class Viewer:
             return None  # connecting has its own time limit
         if now_ns - self.peer.heard_mono_ns > SILENCE_LIMIT_NS:
             return EndCause.SILENT
-        octets = sum(outlet.totals()[1] for outlet in self._outlets.values())
+        octets = sum(outlet.stream.totals()[1] for outlet in self._outlets.values())
         if octets == self._octets_at_rtcp:
             self._rtcp_ns = max(
                 self._rtcp_ns, now_ns - REPORT_INTERVAL_NS
@@ -259,7 +260,7 @@ class Viewer:
             timestamp = outlet.track.timeline.at(now_ns)
             if outlet.splice is None or timestamp is None:
                 continue
-            packets, octets = outlet.totals()
+            packets, octets = outlet.stream.totals()
             self.peer.send_rtcp(
                 sender_report(
                     ssrc, wall_us, outlet.splice.out_ts(timestamp), (packets, octets), self.identity.session_id
@@ -268,10 +269,10 @@ class Viewer:
 
     def stats(self) -> ViewerStats:
         """Return the session's figures now."""
-        totals = [outlet.totals() for outlet in self._outlets.values()]
+        totals = [outlet.stream.totals() for outlet in self._outlets.values()]
         video = next((o for o in self._outlets.values() if o.track.kind is Kind.VIDEO), None)
         report = self._reports.get(video.ssrc) if video is not None else None
-        jitter_ms = report.jitter * 1000 / video.track.timeline.clock_rate_hz if report and video else 0.0
+        jitter_ms = report.jitter * 1000 / video.track.clock_rate_hz if report and video else 0.0
         remote = self.peer.address
         state = "live" if video is None else video.state.value
         return ViewerStats(

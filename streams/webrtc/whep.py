@@ -1,4 +1,4 @@
-"""The WHEP endpoint of a worker: sessions by id, feeds by stream, one port for all.
+"""The WHEP endpoint of a worker: sessions by id, feeds by stream, on the worker's engine.
 
 Made and closed by the worker's wiring; called by `app` and by the control plane through it, all on one event loop.
 Every session runs as a task of its own, so that what goes wrong in one ends one. Says `camera_offline`,
@@ -6,28 +6,24 @@ Every session runs as a task of its own, so that what goes wrong in one ends one
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import ifaddr
 import structlog
-from aiortc import RTCCertificate
 
-from media.base.clock import Clock
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import StreamKey
 from media.base.tasks import Owner
 from media.packet import Codec, CodecParams, Kind
 from streams.hub import Hub
-from streams.webrtc.answer import Chosen, LocalTransport, choose, write_answer
+from streams.webrtc.answer import Chosen, choose, write_answer
+from streams.webrtc.engine import WebRtcEngine, new_ssrc
 from streams.webrtc.feed import CARRIED, Feed
 from streams.webrtc.offer import Offer, parse_fragment, parse_offer
+from streams.webrtc.out_stream import OutStream
 from streams.webrtc.outlet import Outlet
-from streams.webrtc.peer import Peer, PeerEvents
+from streams.webrtc.peer import PeerEvents
 from streams.webrtc.port import UdpPort
-from streams.webrtc.pump import Pump
-from streams.webrtc.turn import IceServer, ice_servers
 from streams.webrtc.viewer import EndCause, Viewer, ViewerIdentity, ViewerStats
 
 log = structlog.get_logger(__name__)
@@ -35,21 +31,10 @@ log = structlog.get_logger(__name__)
 SWEEP_S = 1.0
 SWEEP_SLICE = 32
 CLOSE_TIMEOUT_S = 2.0
+MAX_VIEWERS = 500
 
 OnSessionEnd = Callable[[str, str, str, str, ViewerStats], None]
 """`on_session_end(session_id, user_id, camera_id, reason, stats)`; must return at once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WhepSettings:
-    """`public_addresses` empty: loopback and every IPv4 address of this host. TURN servers go to browsers only."""
-
-    host: str = "0.0.0.0"  # noqa: S104  # media must reach every interface
-    udp_port: int = 0
-    public_addresses: tuple[str, ...] = ()
-    turn_urls: tuple[str, ...] = ()
-    turn_secret: str = ""
-    max_viewers: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,51 +46,42 @@ class WhepAnswer:
     audio: str
 
 
-def host_addresses() -> tuple[str, ...]:
-    """Return the IPv4 addresses of this host, loopback last: it helps only a browser on the same machine."""
-    found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
-    others = [address for address in dict.fromkeys(found) if not address.startswith("127.")]
-    return (*others, "127.0.0.1")
-
-
 class WhepEndpoint:
     """All viewing sessions of a worker."""
 
-    def __init__(self, hub: Hub, settings: WhepSettings, clock: Clock, on_session_end: OnSessionEnd) -> None:
-        """Prepare; nothing is bound until `start`."""
-        self.port = UdpPort(clock)
+    def __init__(
+        self, engine: WebRtcEngine, hub: Hub, on_session_end: OnSessionEnd, *, max_viewers: int = MAX_VIEWERS
+    ) -> None:
+        """Prepare; `start` when the engine has started."""
+        self.engine = engine
         self._hub = hub
-        self._settings = settings
-        self._clock = clock
+        self._clock = engine.clock
         self._on_session_end = on_session_end
-        self._certificate = RTCCertificate.generateCertificate()
+        self._max_viewers = max_viewers
         self._owner = Owner("whep")
         self._viewers: dict[str, Viewer] = {}
         self._feeds: dict[StreamKey, Feed] = {}
-        self._hosts: tuple[str, ...] = ()
-        self.pump: Pump
         self.ended: dict[str, int] = {}
         """How many sessions ended, by cause."""
 
     async def start(self) -> None:
-        """Bind the UDP port; OSError when it is taken."""
-        self.port.open(self._settings.host, self._settings.udp_port)
-        self.pump = Pump(self.port)
-        self._hosts = self._settings.public_addresses or host_addresses()
+        """Begin to look after sessions."""
         self._owner.start(self._sweep(), "sweep")
 
     async def aclose(self) -> None:
-        """End every session and unbind. Idempotent."""
+        """End every session. Idempotent."""
         await self._end_all(tuple(self._viewers.values()), EndCause.SHUTDOWN)
         await self._owner.aclose()
-        if self.port.is_open:
-            self.pump.close()
-            self.port.close()
+
+    @property
+    def port(self) -> UdpPort:
+        """Return the port all media goes through."""
+        return self.engine.port
 
     @property
     def udp_port(self) -> int:
-        """Return the port all media goes through."""
-        return self.port.port
+        """Return its number."""
+        return self.engine.udp_port
 
     async def create(self, offer_sdp: str, key: StreamKey, session_id: str, user_id: str) -> WhepAnswer:
         """Answer an offer for one stream and begin to connect.
@@ -116,17 +92,15 @@ class WhepEndpoint:
         offer = parse_offer(offer_sdp)
         if session_id in self._viewers:
             raise HubError(ErrorKind.CONFLICT, "this session exists already", code="session_exists")
-        if len(self._viewers) >= self._settings.max_viewers:
-            raise HubError(
-                ErrorKind.EXHAUSTED, "too many viewers", code="too_many_viewers", limit=self._settings.max_viewers
-            )
+        if len(self._viewers) >= self._max_viewers:
+            raise HubError(ErrorKind.EXHAUSTED, "too many viewers", code="too_many_viewers", limit=self._max_viewers)
         params = self._params_of(key)
-        ssrcs = {kind: _new_ssrc() for kind in Kind}
+        ssrcs = {kind: new_ssrc() for kind in Kind}
         carried = {kind: p for kind, p in params.items() if p.codec in CARRIED or kind is Kind.VIDEO}
         chosen = choose(offer, carried, ssrcs)
         identity = ViewerIdentity(session_id, user_id, key, self._clock.wall_us(), _audio_word(params, chosen))
         viewer = self._make_viewer(identity, offer, chosen)
-        sdp = write_answer(offer, chosen, self._transport_of(viewer.peer), f"xiangyun-{session_id}")
+        sdp = write_answer(offer, chosen, self.engine.transport_of(viewer.peer), f"xiangyun-{session_id}")
         self._viewers[session_id] = viewer
         self._owner.start(self._serve(viewer, offer), session_id)
         return WhepAnswer(session_id, sdp, identity.audio)
@@ -143,11 +117,13 @@ class WhepEndpoint:
     def _make_viewer(self, identity: ViewerIdentity, offer: Offer, chosen: tuple[Chosen, ...]) -> Viewer:
         feed = self._feed(identity.key)
         outlets = {
-            c.ssrc: Outlet(feed.tracks[c.kind], c.format.payload_type, c.ssrc) for c in chosen if c.kind in feed.tracks
+            c.ssrc: Outlet(feed.tracks[c.kind], c.format.payload_type, OutStream(c.ssrc, self._clock))
+            for c in chosen
+            if c.kind in feed.tracks
         }
-        viewer = Viewer(identity, feed, self.pump, outlets, self._clock)
+        viewer = Viewer(identity, feed, self.engine.pump, outlets, self._clock)
         events = PeerEvents(viewer.on_secure, viewer.on_media, viewer.on_address)
-        viewer.peer = Peer(self.port, self._hosts, self._certificate, events)
+        viewer.peer = self.engine.make_peer(events)
         viewer.peer.accept(offer)
         return viewer
 
@@ -155,14 +131,8 @@ class WhepEndpoint:
         stream = self._hub.stream(key)
         feed = self._feeds.get(key)
         if feed is None or feed.stream is not stream:  # another stream: the camera was removed and added again
-            feed = self._feeds[key] = Feed(stream, self.pump, self._codecs_changed)
+            feed = self._feeds[key] = Feed(stream, self.engine.pump, self._codecs_changed)
         return feed
-
-    def _transport_of(self, peer: Peer) -> LocalTransport:
-        digest = next(f for f in self._certificate.getFingerprints() if f.algorithm == "sha-256")
-        return LocalTransport(
-            peer.fragment, peer.password, f"{digest.algorithm} {digest.value}", peer.setup, peer.candidate_lines()
-        )
 
     async def _serve(self, viewer: Viewer, offer: Offer) -> None:
         """Supervise one session: whatever happens in it ends here, and its end is reported once."""
@@ -236,10 +206,6 @@ class WhepEndpoint:
         """Return the figures of every session."""
         return tuple(viewer.stats() for viewer in self._viewers.values())
 
-    def ice_servers(self, user_id: str) -> tuple[IceServer, ...]:
-        """Return what a browser should be told, with fresh credentials."""
-        return ice_servers(self._settings.turn_urls, self._settings.turn_secret, user_id, self._clock.wall_us())
-
     def _codecs_changed(self, feed: Feed) -> None:
         """End the sessions of a stream that came back with another video codec: they must ask anew."""
         for viewer in tuple(self._viewers.values()):
@@ -262,10 +228,6 @@ class WhepEndpoint:
         cause = EndCause.CAMERA_REMOVED if is_removed else viewer.tick(self._clock.mono_ns())
         if cause is not None:
             self._owner.start(self._end(viewer, cause), f"{viewer.identity.session_id}/ended")
-
-
-def _new_ssrc() -> int:
-    return secrets.randbelow(0xFFFFFFFE) + 1
 
 
 def _audio_word(params: dict[Kind, CodecParams], chosen: tuple[Chosen, ...]) -> str:

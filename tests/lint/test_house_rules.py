@@ -18,6 +18,7 @@ SUPERVISORS = {
     "media/base/tasks.py",  # supervised work
     "streams/hub.py",  # one reader of a stream
     "streams/source.py",  # one stream of one camera
+    "streams/webrtc/engine.py",  # one peer's tick
     "streams/webrtc/whep.py",  # one viewer
     "recorder/writer.py",  # one volume
 }

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streams.fanout import (
     CATCH_UP_SPAN_TICKS,
     GROUP_MAX_PACKETS,
+    GroupLimit,
     History,
     Packet,
     RunTimeline,
@@ -36,7 +37,7 @@ def test_history_keeps_the_group_and_at_least_what_nack_needs():
 
 
 def test_a_group_over_the_cap_is_given_up_but_nack_history_stays():
-    history = History(nack_packets=4, group_bytes=100)
+    history = History(GroupLimit(max_bytes=100), nack_packets=4)
     history.append(unit(0, 2), is_key=True)
     history.append(unit(3600, 9), is_key=False)
     assert history.group_seq is None

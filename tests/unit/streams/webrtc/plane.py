@@ -19,7 +19,8 @@ from media.srtp import SrtpSession
 from streams.hub import Stream
 from streams.webrtc.batch import PeerAddress
 from streams.webrtc.feed import Feed
-from streams.webrtc.outlet import Outlet
+from streams.webrtc.out_stream import OutStream
+from streams.webrtc.outlet import Outlet, Path
 from streams.webrtc.port import UdpPort
 from streams.webrtc.pump import Pump
 
@@ -122,10 +123,11 @@ class Plane:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
             sock.bind(("127.0.0.1", 0))
-        outlet = Outlet(self.feed.tracks[kind], 96, 1000 + len(self.receivers))
+        outlet = Outlet(self.feed.tracks[kind], 96, OutStream(1000 + len(self.receivers), self.clock))
         receiver = Receiver(outlet, sock)
         self.receivers.append(receiver)
-        if not outlet.start(srtp_session(pylibsrtp.Policy.SSRC_ANY_OUTBOUND), 16, PeerAddress(*sock.getsockname())):
+        keys = srtp_session(pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
+        if not outlet.start(Path(keys, 16, PeerAddress(*sock.getsockname()))):
             self.pump.catch_up(outlet)
         return receiver
 

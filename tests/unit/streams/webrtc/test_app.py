@@ -11,7 +11,8 @@ from media.base.ids import CameraId, Quality, StreamKey, camera_source
 from media.packet import Codec, CodecParams, Track
 from streams.hub import Hub
 from streams.webrtc.app import make_router
-from streams.webrtc.whep import WhepEndpoint, WhepSettings
+from streams.webrtc.engine import EngineSettings, WebRtcEngine
+from streams.webrtc.whep import WhepEndpoint
 from tests.unit.streams.webrtc.plane import H264
 from tests.unit.streams.webrtc.test_offer import AUDIO, HEAD, VIDEO
 
@@ -22,11 +23,13 @@ WHO = {"X-Xiangyun-User": "u1", "X-Xiangyun-Session": "s1"}
 @pytest.fixture
 async def served():
     hub = Hub()
-    settings = WhepSettings(
+    settings = EngineSettings(
         host="127.0.0.1", public_addresses=("127.0.0.1",), turn_urls=("turn:t.example",), turn_secret="x"
     )
     ends = []
-    endpoint = WhepEndpoint(hub, settings, SystemClock(), lambda *end: ends.append(end[:4]))
+    engine = WebRtcEngine(settings, SystemClock())
+    endpoint = WhepEndpoint(engine, hub, lambda *end: ends.append(end[:4]))
+    await engine.start()
     await endpoint.start()
     app = FastAPI()
     app.include_router(make_router(endpoint))
@@ -44,6 +47,7 @@ async def served():
         http.hub = hub
         yield http
     await endpoint.aclose()
+    await engine.aclose()
 
 
 async def test_a_session_is_created_listed_trickled_to_and_deleted(served):

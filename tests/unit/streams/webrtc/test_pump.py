@@ -31,7 +31,7 @@ async def test_a_latecomer_gets_the_cached_group_squeezed_and_then_live_without_
         assert (stamps[40] - stamps[0]) & 0xFFFFFFFF <= CATCH_UP_SPAN_TICKS + 40 * 3600 // 2
         assert (stamps[-1] - stamps[-2]) & 0xFFFFFFFF == 3600
         assert viewer.outlet.state is OutletState.LIVE
-        assert viewer.outlet.totals() == (len(packets), sum(len(packet.payload) for packet in packets))
+        assert viewer.outlet.stream.totals() == (len(packets), sum(len(packet.payload) for packet in packets))
 
 
 async def test_viewers_who_come_at_any_moment_all_see_seamless_streams():
@@ -135,13 +135,13 @@ async def test_lost_packets_are_found_by_their_number_squeezed_or_live():
         await p.settle()
         packets = viewer.read()
         for lost in packets:
-            found = viewer.outlet.repeat(lost.seq)
+            found = viewer.outlet.stream.repeat(lost.seq)
             assert found is not None
-            p.pump.repeat(viewer.outlet, *found)
+            p.pump.repeat(viewer.outlet, found)
         viewer.srtp = type(viewer)(viewer.outlet, viewer.sock).srtp  # a fresh window, so that repeats are not replays
         assert viewer.read() == packets
-        assert viewer.outlet.repeat((packets[0].seq - 1) & 0xFFFF) is None
-        assert viewer.outlet.repeat((packets[-1].seq + 1) & 0xFFFF) is None
+        assert viewer.outlet.stream.repeat((packets[0].seq - 1) & 0xFFFF) is None
+        assert viewer.outlet.stream.repeat((packets[-1].seq + 1) & 0xFFFF) is None
 
 
 async def test_numbers_are_never_used_twice_for_different_bytes(monkeypatch):
@@ -203,7 +203,7 @@ async def test_an_address_the_kernel_will_never_send_to_costs_only_its_own_packe
         p.picture(is_key=True)
         lost, well = p.join(), p.join()
         await p.settle()
-        lost.outlet.move(batch_module.PeerAddress("255.255.255.255", 9))
+        lost.outlet.move(lost.outlet.path._replace(address=batch_module.PeerAddress("255.255.255.255", 9)))
         p.picture()
         await p.settle()
         assert pictures_of(well.read()) == p.sent_pictures

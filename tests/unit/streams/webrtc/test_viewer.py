@@ -129,7 +129,7 @@ async def test_reports_are_sent_and_their_answers_give_the_round_trip():
         report = reports(peer)[-1]
         assert report.ssrc == outlet.ssrc
         assert report.ntp64 == ntp_of_us(clock.wall_us())
-        assert (report.packets, report.octets) == outlet.totals()
+        assert (report.packets, report.octets) == outlet.stream.totals()
         clock.advance(0.08)
         block = rtcp.ReportBlock(
             ssrc=outlet.ssrc, last_sr=report.ntp64 >> 16 & 0xFFFFFFFF, delay=round(0.03 * 65536), jitter=90
