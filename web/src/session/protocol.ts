@@ -376,7 +376,7 @@ export interface Subscribe {
 
 export interface TrackState {
   is_on: boolean
-  muted_by?: 'self' | 'chair'
+  muted_by: 'self' | 'chair' | null
 }
 
 export interface UnmuteAsked {
