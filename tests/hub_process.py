@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,11 +18,26 @@ ROOT = Path(__file__).resolve().parents[1]
 ADMIN_PASSWORD = "Xiangyun-Test-2026!"
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Return a port nobody has bound now, of TCP unless told otherwise."""
+PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to clients: no connection takes one between our asking and the hub's binding."""
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, *, count: int = 1) -> int:
+    """Return a port nobody has bound now, of TCP unless told otherwise; the first of `count` neighbours."""
+    while True:
+        first = random.choice(PORTS)
+        if all(is_free(port, kind) for port in range(first, first + count)):
+            return first
+
+
+def is_free(port: int, kind: socket.SocketKind) -> bool:
+    """Tell whether a port can be bound at every address."""
     with socket.socket(type=kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_for(what: str, condition: Any, timeout_s: float = 30.0, every_s: float = 0.1) -> Any:

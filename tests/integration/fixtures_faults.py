@@ -113,6 +113,21 @@ class Shelf:
         with self.index() as index, index.snapshot():
             return {stream.camera_id: self._footage(index, stream) for stream in index.streams()}
 
+    def goes_on(self, camera_ids: list[str]) -> bool:
+        """Tell whether footage stands behind each camera's last gap; the index hears of it after the worker does."""
+        return self._is_told(camera_ids, lambda footage: footage.gaps[-1].end_us if footage.gaps else 0)
+
+    def reaches(self, camera_ids: list[str], moment_us: int) -> bool:
+        """Tell whether each camera's footage reaches `moment_us`; the last seconds are on their way to the index."""
+        return self._is_told(camera_ids, lambda _: moment_us)
+
+    def _is_told(self, camera_ids: list[str], beyond: Callable[[Footage], int | None]) -> bool:
+        found = self.footage()
+        return all(
+            camera in found and (from_us := beyond(found[camera])) is not None and found[camera].end_us > from_us
+            for camera in camera_ids
+        )
+
     def _footage(self, index: IndexQueries, stream: StreamRow) -> Footage:
         segments = tuple(index.all_segments(stream.id))
         end_us = 0

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import SOCK_DGRAM
 from typing import Any, TypeVar
 
 import httpx
@@ -247,7 +248,7 @@ def running_county(data_dir: Path, **settings: str) -> Iterator[County]:
     """Run hub and cameras and furnish them."""
     secrets = {PASSWORD, ADMIN_PASSWORD, CAMERA_PASSWORD}
     env = {f"XIANGYUN_{key.upper()}": value for key, value in settings.items()}
-    env = {"XIANGYUN_TLS_PORT": str(free_port()), "XIANGYUN_MEDIA_UDP_PORT": str(free_port()), **env}
+    env = {"XIANGYUN_TLS_PORT": str(free_port()), "XIANGYUN_MEDIA_UDP_PORT": str(free_port(SOCK_DGRAM)), **env}
     with simulator() as url, HubProcess(data_dir, env=env) as hub:
         county = County(hub, url, Loop(), secrets)
         try:

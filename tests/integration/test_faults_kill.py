@@ -94,8 +94,9 @@ def test_api_killed(house: House) -> None:
 
 
 def test_replay_killed(house: House) -> None:
-    start_us = now_us() - 5_000_000
-    question = {"camera_id": "gate", "start": rfc3339(start_us), "end": rfc3339(start_us + 3_000_000)}
+    end_us = now_us()
+    question = {"camera_id": "gate", "start": rfc3339(end_us - 3_000_000), "end": rfc3339(end_us)}
+    wait_for("the index tells of it", lambda: house.shelf.reaches(["gate"], end_us), 10)
     spans = [(span["start"], span["end"]) for span in house.hub.get("/recordings", **question)["spans"]]
     assert spans
     killed_s, killed_us = kill(house, "replay")
@@ -137,7 +138,7 @@ def test_worker_killed(house: House) -> None:
         "the slot is manned again", HEAL_S, killed_s,
     )  # fmt: skip
     recording_s = seconds_until(lambda: is_recording(hub, CAMERAS), "all cameras record again", HEAL_S, killed_s)
-    time.sleep(1.5)
+    wait_for("the index tells of footage behind a gap", lambda: shelf.goes_on(CAMERAS), 10)
     for path, data in written.items():
         assert (shelf.root / path).read_bytes()[: len(data)] == data, f"{path} lost what was written"
     footage = shelf.footage()
@@ -183,11 +184,11 @@ def test_the_worker_killed_again_at_once_still_leaves_one_story(house: House) ->
     """Two more crashes in a row, the second while the slot recovers from the first."""
     old = house.hub.pids()["worker 0"]
     killed_s, killed_us = kill(house, "worker 0")
-    wait_for("the next worker", lambda: house.hub.pids().get("worker 0", old) != old, 5, every_s=0.01)
+    wait_for("the next worker", lambda: house.hub.pids().get("worker 0", old) != old, HEAL_S, every_s=0.01)
     time.sleep(0.8)
     kill(house, "worker 0")
     heal_s = seconds_until(lambda: is_recording(house.hub, CAMERAS), "all cameras record again", 2 * HEAL_S, killed_s)
-    time.sleep(1.5)
+    wait_for("the index tells of footage behind a gap", lambda: house.shelf.goes_on(CAMERAS), 10)
     footage = house.shelf.footage()
     for camera in CAMERAS:
         assert {gap.reason for gap in gaps_since(footage[camera], killed_us)} == {"crash"}

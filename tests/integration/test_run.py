@@ -16,6 +16,7 @@ import pytest
 
 from api.settings import load_settings
 from tests.hub_process import ROOT, HubProcess, children, wait_for
+from tests.integration.fixtures_faults import is_alive
 
 HEAL_S = 12.0
 """CONTRACT: 10 s and one GOP (1 s here); one more for a busy test machine."""
@@ -63,7 +64,7 @@ def kill(hub: HubProcess, role: str) -> float:
     old = hub.pids()[role]
     killed = time.monotonic()
     os.kill(old, signal.SIGKILL)
-    wait_for(f"{role} is back", lambda: hub.pids().get(role, old) != old, 3.0, every_s=0.02)
+    wait_for(f"{role} is back", lambda: hub.pids().get(role, old) != old, HEAL_S, every_s=0.02)
     return killed
 
 
@@ -145,10 +146,17 @@ def test_recording_does_not_notice_the_death_of(hub: HubProcess, role: str) -> N
     wait_ready(hub, killed)
     wait_for("replay answers", lambda: hub.http.get("/api/v1/storage").status_code == 200, HEAL_S)
     wait_for("the state is known again", lambda: is_recording(hub), HEAL_S)
-    time.sleep(1.5)
-    found = recordings(hub, start, datetime.now(UTC) - timedelta(seconds=2))
+    end = datetime.now(UTC)
+    wait_for("footage until then is told of", lambda: is_told(hub, start, end), HEAL_S)
+    found = recordings(hub, start, end)
     assert [gap["reason"] for gap in found["gaps"]] == []
     assert len(found["spans"]) == 1
+
+
+def is_told(hub: HubProcess, start: datetime, end: datetime) -> bool:
+    """Tell whether the index knows footage until `end`; the last seconds are on their way to it."""
+    spans = recordings(hub, start, end)["spans"]
+    return bool(spans) and datetime.fromisoformat(spans[-1]["end"]) >= end - timedelta(milliseconds=1)
 
 
 def test_a_second_hub_on_the_same_data_is_refused(hub: HubProcess) -> None:
@@ -199,7 +207,7 @@ def test_an_orderly_stop_leaves_nothing_behind(hub: HubProcess) -> None:
     hub.process.send_signal(signal.SIGTERM)
     assert hub.process.wait(12) == 0
     assert time.monotonic() - started < 11
-    assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
+    wait_for("no process is left", lambda: not any(map(is_alive, family)), 5.0)
     log = hub.log_path.read_text()
     assert "worker ended in order" in log
     stopped = [
@@ -223,6 +231,6 @@ def test_children_do_not_outlive_a_killed_supervisor(hub: HubProcess) -> None:
     assert len(family) >= 4
     hub.process.kill()
     hub.process.wait()
-    wait_for("all children are gone", lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()], 10.0)
+    wait_for("all children are gone", lambda: not any(map(is_alive, family)), 10.0)
     hub.start()
     hub.wait_online("gate")
