@@ -180,8 +180,7 @@ async def test_the_session_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> Non
             200, headers=Headers([("Transport", camera.transport_header), ("Session", "42; timeout = 2")])
         )
         async with rig.playing(camera.url):
-            await asyncio.sleep(2.5)
-    assert camera.methods().count("GET_PARAMETER") >= 2
+            await camera.until(lambda: camera.methods().count("GET_PARAMETER") == 2)
 
 
 async def test_redirects_are_followed_with_the_credentials_and_not_in_circles() -> None:

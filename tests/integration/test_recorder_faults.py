@@ -120,6 +120,8 @@ async def main():
         start = world.clock.wall_us()
         for number, unit in enumerate(footage.merged(footage.video(600, wall_us=start), footage.audio(600, wall_us=start))):
             reader.on_unit(unit)
+            while world.recorder.writers[0].queued_bytes:
+                await asyncio.sleep(0.001)
             print(unit.dts if unit.track == 0 else -1, flush=True)
             await asyncio.sleep(0.002)
 
@@ -136,13 +138,16 @@ async def test_kill_9_loses_at_most_the_second_that_was_not_written(tmp_path: Pa
                 await asyncio.sleep(0.01)
     found = snapshot(tmp_path)
     written = found.segments[-1].media_start + found.segments[-1].media_ticks
-    assert (fed - written) / 90_000 <= 1.1  # the open fragment, and the picture that waits for its duration
+    assert 0 <= (fed - written) / 90_000 <= 1.1  # the open fragment, and the picture that waits for its duration
     assert [gap.reason for gap in found.gaps][-1] == "crash"
     assert check([tmp_path], deep=True).is_clean
 
 
 def _feed_then_kill(volume: Path) -> int:
-    """Start a recording child, read the times of the pictures it was given, kill it in the middle, return the last."""
+    """Start a recording child, read the times of the pictures it was given, kill it in the middle, return the last.
+
+    A time is told when the thread has written what was cut, so that its speed is not what is tested.
+    """
     root = Path(__file__).resolve().parents[2]
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(volume)],

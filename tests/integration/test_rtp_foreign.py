@@ -40,23 +40,30 @@ def receiver() -> Iterator[socket.socket]:
         yield sock
 
 
-def arriving(sock: socket.socket) -> Iterator[bytes]:
-    try:
-        while True:
+def arriving(sock: socket.socket, sender: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """Yield packets as they come, so that no buffer has to hold them all, until the sender has ended."""
+    while True:
+        has_ended = sender.poll() is not None
+        try:
             data = sock.recv(65536)
-            if not 192 <= data[1] <= 223:  # RTCP comes to the same port
-                yield data
-    except TimeoutError:
-        return
+        except TimeoutError:
+            if has_ended:
+                return
+            continue
+        if not 192 <= data[1] <= 223:  # RTCP comes to the same port
+            yield data
 
 
-def receive(sock: socket.socket, params: CodecParams) -> list[AccessUnit]:
+def receive(sock: socket.socket, params: CodecParams, *arguments: str | Path) -> list[AccessUnit]:
+    """Let ffmpeg send by RTP what `arguments` name, and return what comes of it."""
+    sender = subprocess.Popen([FFMPEG, "-v", "error", *map(str, arguments), "-f", "rtp", target(sock)])
     depacketizer, window = make_depacketizer(0, params), ReorderBuffer()
     units: list[AccessUnit] = []
-    for data in arriving(sock):
+    for data in arriving(sock, sender):
         for packet in window.push(data, 0):
             done = depacketizer.push(packet, 0, len(packet), 0, 0)
             units += done if isinstance(done, list) else [done] if done else []
+    assert sender.returncode == 0
     assert depacketizer.stats.lost == 0
     return units
 
@@ -72,8 +79,8 @@ def test_pictures_sent_by_libavformat_come_out_byte_for_byte(codec, receiver, tm
     annexb = tmp_path / f"clip.{codec.value.replace('h265', 'hevc')}"
     ffmpeg(*SOURCE, *ENCODERS[codec], clip)
     ffmpeg("-i", clip, "-c", "copy", annexb)
-    ffmpeg("-re", "-i", annexb, "-c", "copy", "-f", "rtp", target(receiver))
-    units = receive(receiver, CodecParams(codec=codec, clock_rate_hz=90_000))
+    params = CodecParams(codec=codec, clock_rate_hz=90_000)
+    units = receive(receiver, params, "-re", "-i", annexb, "-c", "copy")
     module = MODULES[codec]
     sent = [one for one in nal.split_annexb(annexb.read_bytes()) if module.nal_type(one[0]) in KEEP[codec]]
     got = [one for unit in units for one in nal.split_length_prefixed(unit.data)]
@@ -94,8 +101,7 @@ def test_pictures_sent_by_libavformat_come_out_byte_for_byte(codec, receiver, tm
     ids=["aac", "pcma", "opus"],
 )
 def test_sound_sent_by_libavformat_lasts_as_long_as_it_did(encoder, params, receiver):
-    ffmpeg("-f", "lavfi", "-i", "sine=f=440:d=1", *encoder, "-f", "rtp", target(receiver))
-    units = receive(receiver, params)
+    units = receive(receiver, params, "-f", "lavfi", "-i", "sine=f=440:d=1", *encoder)
     assert len(units) > 4
     assert all(later.pts > earlier.pts for earlier, later in pairwise(units))
     last = {

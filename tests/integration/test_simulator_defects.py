@@ -16,6 +16,7 @@ from media.rtsp.client import ClientSession, Described, Event, Failed, Playing, 
 from media.rtsp.message import InterleavedFrame, MessageParser
 from streams.simulator.defects import STALE_SESSION_S
 from streams.simulator.server import Simulator, SimulatorOptions
+from tests.integration.fixtures_state import until
 
 WHO = Credentials("admin", "secret")
 
@@ -141,7 +142,7 @@ async def test_a_stale_session_blocks_the_stream_until_it_is_torn_down(simulator
     async with connected(simulator) as first:
         await first.play()
         await first.packets(1)
-    await asyncio.sleep(0.05)  # the server reads the end of the connection
+    await until(lambda: not simulator.viewers(1))  # the server reads the end of the connection
     async with connected(simulator) as second:
         await second.play()
         assert second.last.status == 453
@@ -167,7 +168,8 @@ async def test_a_stale_session_ends_by_itself_after_its_time():
         simulator.set_defect(1, "stale-session")
         async with connected(simulator) as first:
             await first.play()
-        await asyncio.sleep(0.05)
+            await first.packets(1)
+        await until(lambda: not simulator.viewers(1))
         clock.extra_ns = round((STALE_SESSION_S + 1) * 1e9)
         async with connected(simulator) as second:
             await second.play()
