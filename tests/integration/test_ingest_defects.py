@@ -36,6 +36,8 @@ class Story:
         self.tapes = {n: Tape() for n in self.numbers}
         self.told: dict[int, list[SourceStatus]] = {n: [] for n in self.numbers}
         self.last: dict[int, SourceStatus] = {}
+        self.stalled_s = 0.0
+        """The longest time for which cameras and hub, which share the loop, stood still together."""
 
     @property
     def numbers(self) -> range:
@@ -63,6 +65,7 @@ class Story:
                 camera_id = CameraId(f"c{n}")
                 hub.stream(StreamKey(camera_source(camera_id))).attach(self.tapes[n])
                 configs[camera_id] = CameraConfig(camera_id=camera_id, source_url=simulator.url(n))
+            feel = asyncio.create_task(self._feel_stalls())
             await registry.reconcile(configs)
             await asyncio.sleep(5.0)
             simulator.disconnect(self.of("stale-session"))
@@ -71,9 +74,17 @@ class Story:
                 simulator.set_defect(self.of(name), None)
             await asyncio.sleep(STORY_S - CURED_AFTER_S)
             self.last = {n: registry.status(CameraId(f"c{n}")) for n in self.numbers}
+            feel.cancel()
             await registry.aclose()
             for n in self.numbers:
                 assert simulator.viewers(n) == 0
+
+    async def _feel_stalls(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due_s = loop.time() + 0.1
+            await asyncio.sleep(0.1)
+            self.stalled_s = max(self.stalled_s, loop.time() - due_s)
 
     def _on_status(self, camera_id: CameraId, status: SourceStatus) -> None:
         self.told[int(camera_id[1:])].append(status)
@@ -91,6 +102,7 @@ def story() -> Story:
         await told.tell()
 
     asyncio.run(tell())
+    print(f"\nthe loop stood still for {told.stalled_s:.2f} s at most")
     return told
 
 
@@ -105,8 +117,8 @@ def test_healthy_neighbours_lose_nothing_and_never_pause(story: Story) -> None:
     for n in story.numbers[-HEALTHY:]:
         assert story.last[n].packets_lost == 0
         assert len(story.tapes[n].runs) == 1
-        assert len(story.tapes[n].of(0)) > FPS * (STORY_S - GOP_S - 2)
-        assert max(story.gaps_s(n)) < 1.0
+        assert len(story.tapes[n].of(0)) > FPS * (STORY_S - GOP_S - 2 - story.stalled_s)
+        assert max(story.gaps_s(n)) < 1.0 + story.stalled_s
 
 
 def test_every_timeline_is_strictly_increasing(story: Story) -> None:
@@ -121,7 +133,7 @@ def test_every_timeline_is_strictly_increasing(story: Story) -> None:
 def test_drop_is_back_within_three_seconds(story: Story) -> None:
     n = story.of("drop")
     assert story.tapes[n].ends.count(EndReason.DISCONNECTED) >= 3
-    assert max(story.gaps_s(n)) < 3.5
+    assert max(story.gaps_s(n)) < 3.5 + story.stalled_s
 
 
 def test_silence_is_noticed_after_ten_seconds_and_ends_with_its_cure(story: Story) -> None:
@@ -133,7 +145,7 @@ def test_silence_is_noticed_after_ten_seconds_and_ends_with_its_cure(story: Stor
 def test_a_stale_session_is_torn_down_so_that_the_next_is_let_in(story: Story) -> None:
     n = story.of("stale-session")
     assert len(story.tapes[n].runs) == 2
-    assert max(story.gaps_s(n)) < 5.0
+    assert max(story.gaps_s(n)) < 5.0 + story.stalled_s
 
 
 def test_missing_markers_do_not_matter(story: Story) -> None:
@@ -146,7 +158,7 @@ def test_a_timestamp_jump_begins_a_new_run_within_a_gop_on_the_same_connection(s
     n = story.of("ts-jump")
     assert story.tapes[n].ends.count(EndReason.TIMESTAMPS) >= 3
     assert set(story.tapes[n].ends) == {EndReason.TIMESTAMPS, EndReason.SHUTDOWN}
-    assert max(story.gaps_s(n)) < GOP_S + 0.5
+    assert max(story.gaps_s(n)) < GOP_S + 0.5 + story.stalled_s
 
 
 @pytest.mark.parametrize("defect", ["ts-wrap", "no-sps", "nonce-change"])
@@ -154,7 +166,7 @@ def test_what_needs_no_recovery_is_not_noticed(story: Story, defect: str) -> Non
     n = story.of(defect)
     assert len(story.tapes[n].runs) == 1
     assert story.reasons(n) == set()
-    assert max(story.gaps_s(n)) < 1.0
+    assert max(story.gaps_s(n)) < 1.0 + story.stalled_s
 
 
 def test_lost_and_swapped_packets_cost_pictures_and_not_the_run(story: Story) -> None:
