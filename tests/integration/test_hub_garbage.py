@@ -74,8 +74,7 @@ class Gun:
         is_told = status < 400 or shot.method == "HEAD" or kind == "application/problem+json"
         code = str(json.loads(body)["code"]) if body and kind == "application/problem+json" else ""
         self.seen[(status, code)] += 1
-        is_down = status >= 500 and code != "camera_offline"  # the camera has no sub stream
-        if is_down or status == 429 or not is_told:
+        if status >= 500 or status == 429 or not is_told:
             self.wrong.append(f"{status} {code} {shot.method} {shot.path[:120]} {shot.body[:120]!r}")
         if code in {"token_invalid", "token_expired"} and "Authorization" not in shot.headers:
             self._log_in_again()
