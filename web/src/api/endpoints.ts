@@ -1,5 +1,5 @@
 /** Every call of the console to the hub, by hand and typed. Pages and stores use these, never paths. */
-import { API_ROOT, call, callAll, fetchRaw } from './http'
+import { API_ROOT, call, callAll } from './http'
 import type * as T from './types'
 
 const id = encodeURIComponent
@@ -57,15 +57,9 @@ export const cameras = {
   },
 }
 
-export const live = {
-  /** WHEP: the answer and where to DELETE the session. */
-  offer: (cameraId: string, stream: T.StreamQuality, sdp: string) =>
-    fetchRaw(`/cameras/${id(cameraId)}/whep?stream=${stream}`, {
-      method: 'POST',
-      body: sdp,
-      headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' },
-    }),
-  end: (location: string) => fetchRaw(location, { method: 'DELETE', timeoutMs: 5_000, keepalive: true }),
+export const sessions = {
+  /** A token for one session of watching: single use, two minutes. */
+  create: () => call<T.SessionTicket>('/sessions', { method: 'POST', json: {} }),
 }
 
 export const replay = {

@@ -231,3 +231,10 @@ export interface AuditRow {
   trace_id: string
   details: Record<string, unknown>
 }
+
+/** Opens `/api/v1/session` once. */
+export interface SessionTicket {
+  token: string
+  session_url: string
+  ice_servers: { urls: string; username?: string; credential?: string }[]
+}

@@ -77,14 +77,14 @@ const en: Messages = {
   tile: {
     connecting: 'Opening the picture…', source: 'Camera is connecting', offline: 'Offline', disabled: 'Camera is disabled', denied: 'Not allowed to watch',
     gone: 'Camera was deleted', tooMany: 'Too many viewers', network: 'Video service unreachable', noMedia: 'No picture received', frozen: 'Picture stands still',
-    codec: 'Browser cannot play this codec', noSub: 'No sub stream', h265: 'Browser cannot play H.265 and there is no sub stream', failed: 'The picture cannot be opened', since: 'for {time}',
+    codec: 'Browser cannot play this codec', noSub: 'No sub stream', h265: 'Browser cannot play H.265 and there is no sub stream', failed: 'The picture cannot be opened', replaced: 'Goes on in another window', since: 'for {time}',
     retryIn: 'next try in {n} s', retrying: 'Trying again…',
     hint: {
       connecting: '', source: 'Asking the camera for its stream', offline: 'The picture returns by itself', disabled: 'Enable it under Cameras',
       denied: 'Ask the administrator', gone: '', tooMany: 'Try again shortly', network: 'Check the network; retrying by itself', noMedia: 'A firewall may block the video port (UDP)',
-      frozen: 'Waiting for a new picture', codec: 'Use the sub stream', noSub: 'Use the main stream', h265: 'Configure an H.264 sub stream', failed: '',
+      frozen: 'Waiting for a new picture', codec: 'Use the sub stream', noSub: 'Use the main stream', h265: 'Configure an H.264 sub stream', failed: '', replaced: 'Reload this page to come back here',
     },
-    note: { no_sub_stream: 'No sub stream, showing main', h265_uses_sub: 'H.265 not playable here → sub stream' },
+    note: { no_sub_stream: 'No sub stream, showing main', h265_uses_sub: 'H.265 not playable here → sub stream', weak_line: 'Weak network → sub stream for now' },
   },
   cameras: {
     add: 'Add camera', edit: 'Edit camera', title: 'Cameras', org: 'Organisation', url: 'Main stream address', subUrl: 'Sub stream address',

@@ -76,14 +76,14 @@ const zh = {
   tile: {
     connecting: '正在打开画面…', source: '摄像机连接中', offline: '离线', disabled: '摄像机已停用', denied: '没有观看权限',
     gone: '摄像机已删除', tooMany: '观看人数已满', network: '连不上视频服务', noMedia: '没有收到画面', frozen: '画面停住',
-    codec: '浏览器不支持此编码', noSub: '无子码流', h265: 'H.265 浏览器不支持，且无子码流', failed: '画面打不开', since: '已 {time}',
+    codec: '浏览器不支持此编码', noSub: '无子码流', h265: 'H.265 浏览器不支持，且无子码流', failed: '画面打不开', replaced: '已在另一个窗口继续', since: '已 {time}',
     retryIn: '{n} 秒后重试', retrying: '正在重试…',
     hint: {
       connecting: '', source: '正在向摄像机取流', offline: '恢复后画面会自动回来', disabled: '可在“摄像机管理”中启用',
       denied: '请联系管理员授权', gone: '', tooMany: '请稍后再试', network: '请检查网络，系统会自动重试', noMedia: '可能是防火墙拦截了视频端口（UDP）',
-      frozen: '正在等待新的画面', codec: '请改看子码流', noSub: '请改看主码流', h265: '请为摄像机配置 H.264 子码流', failed: '',
+      frozen: '正在等待新的画面', codec: '请改看子码流', noSub: '请改看主码流', h265: '请为摄像机配置 H.264 子码流', failed: '', replaced: '刷新本页可回到这里',
     },
-    note: { no_sub_stream: '无子码流，显示主码流', h265_uses_sub: 'H.265 浏览器不支持 → 使用子码流' },
+    note: { no_sub_stream: '无子码流，显示主码流', h265_uses_sub: 'H.265 浏览器不支持 → 使用子码流', weak_line: '网络较差 → 暂用子码流' },
   },
   cameras: {
     add: '新增摄像机', edit: '编辑摄像机', title: '摄像机', org: '所属组织', url: '主码流地址', subUrl: '子码流地址',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { chooseQuality, isH265 } from './quality'
+import { chooseQuality, isH265, wishedSize } from './quality'
 
 const facts = { hasSub: true, mainCodec: 'h264', browserPlaysH265: false }
 
@@ -30,5 +30,18 @@ describe('isH265', () => {
     expect(['h265', 'H.265', 'HEVC', 'hvc1.1.6.L93'].every(isH265)).toBe(true)
     expect(isH265('h264')).toBe(false)
     expect(isH265(null)).toBe(false)
+  })
+})
+
+describe('wishedSize', () => {
+  const tile = { width: 900, height: 500 }
+  const sub = { width: 640, height: 360 }
+
+  it('keeps tiles of a grid on the sub stream and the enlarged picture off it', () => {
+    expect(wishedSize('sub', tile, sub)).toEqual(sub)
+    expect(wishedSize('sub', { width: 300, height: 170 }, sub)).toEqual({ width: 300, height: 170 })
+    expect(wishedSize('sub', tile, null)).toEqual({ width: 320, height: 180 })
+    expect(wishedSize('main', { width: 380, height: 220 }, sub)).toEqual({ width: 1280, height: 720 })
+    expect(wishedSize('main', { width: 1900, height: 1000 }, sub)).toEqual({ width: 1900, height: 1000 })
   })
 })

@@ -24,6 +24,27 @@ export function chooseQuality(wanted: StreamQuality, facts: StreamFacts): Qualit
   return { quality: 'main', note: wanted === 'sub' ? 'no_sub_stream' : null }
 }
 
+export interface Size {
+  width: number
+  height: number
+}
+
+const SMALL: Size = { width: 320, height: 180 }
+const LARGE: Size = { width: 1280, height: 720 }
+
+/**
+ * The size told to the hub, which chooses the layer by it: a tile of a grid never asks for more than the sub stream
+ * has, an enlarged picture always for more, whatever the screen. `sub` is the size of the sub stream once it is known.
+ */
+export function wishedSize(quality: StreamQuality, tile: Size, sub: Size | null): Size {
+  if (quality === 'sub') {
+    const most = sub && sub.width > 0 ? sub : SMALL
+    return { width: Math.min(tile.width, most.width), height: Math.min(tile.height, most.height) }
+  }
+  const least = sub && sub.width > 0 ? { width: sub.width * 2, height: sub.height * 2 } : LARGE
+  return { width: Math.max(tile.width, least.width), height: Math.max(tile.height, least.height) }
+}
+
 /** Whether this browser can receive H.265 over WebRTC at all. */
 export function browserPlaysH265(): boolean {
   const codecs = typeof RTCRtpReceiver === 'undefined' ? [] : (RTCRtpReceiver.getCapabilities('video')?.codecs ?? [])

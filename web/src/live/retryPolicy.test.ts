@@ -13,8 +13,8 @@ describe('retryAfterFailure', () => {
   })
 
   it('asks a camera that is away soon at first, then slowly and for ever', () => {
-    expect(retryAfterFailure(failure('camera_offline', 503), 0, 1)).toBe(1000)
-    expect(retryAfterFailure(failure('camera_offline', 503), 99, 1)).toBe(15_000)
+    expect(retryAfterFailure(failure('source_offline', 0), 0, 1)).toBe(1000)
+    expect(retryAfterFailure(failure('source_offline', 0), 99, 1)).toBe(15_000)
   })
 
   it('backs off from a hub that is restarting', () => {

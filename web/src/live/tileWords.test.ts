@@ -16,7 +16,7 @@ describe('tileWords', () => {
   })
 
   it('has words for every other state', () => {
-    const states = [{ kind: 'idle' }, { kind: 'connecting', attempt: 0 }, failed('network', 0), failed('x', 500)] as const
+    const states = [{ kind: 'idle' }, { kind: 'connecting' }, failed('network', 0), failed('x', 500)] as const
     for (const camera of [null, online, { state: 'connecting' }, { state: 'offline' }, { state: 'disabled' }] as const)
       for (const state of states) expect(tileWords(camera, sub, state)?.key).toBeTruthy()
   })
@@ -31,7 +31,7 @@ describe('tileWords', () => {
   })
 
   it('does not call a camera offline whose sub stream is a little late', () => {
-    expect(tileWords(online, sub, failed('camera_offline', 503))).toMatchObject({ tone: 'wait', key: 'source', retryAtMs: 99 })
+    expect(tileWords(online, sub, failed('source_offline', 0))).toMatchObject({ tone: 'wait', key: 'source', retryAtMs: 99 })
   })
 
   it('names H.265 when there is nothing to fall back to', () => {
@@ -43,6 +43,6 @@ describe('tileWords', () => {
   })
 
   it('calls a camera switched off "disabled", whatever the viewer does', () => {
-    expect(tileWords({ state: 'disabled' }, sub, failed('camera_offline', 503))).toMatchObject({ tone: 'off', key: 'disabled' })
+    expect(tileWords({ state: 'disabled' }, sub, failed('source_offline', 0))).toMatchObject({ tone: 'off', key: 'disabled' })
   })
 })

@@ -4,7 +4,7 @@
  */
 import type { CameraStatus } from '@/api/types'
 import type { QualityChoice } from './quality'
-import type { WhepState } from './whepClient'
+import type { PictureState } from './pictureState'
 
 export type Tone = 'wait' | 'bad' | 'off' | 'warn'
 
@@ -32,13 +32,22 @@ function sinceOf(status: CameraStatus | null): number | null {
   return Number.isFinite(ms) ? ms : null
 }
 
-function failedWords(state: Extract<WhepState, { kind: 'failed' }>): TileWords {
+function failedWords(state: Extract<PictureState, { kind: 'failed' }>): TileWords {
   const { error, retryAtMs } = state
   const known: Record<string, string> = {
-    camera_offline: 'offline',
+    source_offline: 'offline',
+    source_not_found: 'gone',
+    source_gone: 'gone',
+    not_permitted: 'denied',
+    revoked: 'denied',
+    replaced: 'replaced',
     codec_unsupported: 'codec',
     no_sub_stream: 'noSub',
-    too_many_viewers: 'tooMany',
+    no_slot: 'tooMany',
+    too_many_sessions: 'tooMany',
+    too_many_subscriptions: 'tooMany',
+    worker_unavailable: 'network',
+    link_lost: 'network',
     no_media: 'noMedia',
     picture_frozen: 'frozen',
     network: 'network',
@@ -49,7 +58,7 @@ function failedWords(state: Extract<WhepState, { kind: 'failed' }>): TileWords {
 }
 
 /** null = the picture is there and speaks for itself. */
-export function tileWords(status: CameraStatus | null, choice: QualityChoice, state: WhepState): TileWords | null {
+export function tileWords(status: CameraStatus | null, choice: QualityChoice, state: PictureState): TileWords | null {
   if (status?.state === 'disabled') return words('off', 'disabled', { sinceMs: sinceOf(status) })
   if (state.kind === 'playing') {
     return state.frozenMs >= FROZEN_WORDS_AFTER_MS
@@ -59,7 +68,7 @@ export function tileWords(status: CameraStatus | null, choice: QualityChoice, st
   if (status?.state === 'offline') return words('bad', 'offline', { reason: status.reason ?? 'unknown', sinceMs: sinceOf(status) })
   if (choice.quality === null) return words('bad', 'h265', {})
   // The main stream is there, the one asked for is not yet.
-  const isComing = state.kind === 'failed' && state.error.code === 'camera_offline' && status?.state === 'online'
+  const isComing = state.kind === 'failed' && state.error.code === 'source_offline' && status?.state === 'online'
   if (isComing) return words('wait', 'source', { retryAtMs: state.retryAtMs })
   if (state.kind === 'failed') return failedWords(state)
   if (status?.state === 'connecting') return words('wait', 'source', { reason: status.reason ?? null, sinceMs: sinceOf(status) })

@@ -6,7 +6,7 @@
 import { Publisher, type PublishedName } from './publisher'
 import { SessionLink, type LinkOptions, type LinkState } from './link'
 import { levelOf, lossBetween, readingOfLine, worst, type LineReading, type QualityLevel } from './linkQuality'
-import type { Answer, ChairAction, IceServer, MediaKind, Ok, ServerEvent, Welcome } from './protocol'
+import type { Answer, ChairAction, IceServer, MediaKind, Ok, ServerEvent, TrackName, Welcome } from './protocol'
 import { applied, EMPTY_ROOM, welcomed, type RoomState } from './roomState'
 import { SessionError } from './sessionError'
 import type { SlotCount } from './slotPlan'
@@ -86,8 +86,8 @@ export class SessionClient {
     this.closePeers()
   }
 
-  view(source: string, track: string, kind: MediaKind, listener: ViewListener): View {
-    return this.views.open(source, track, kind, listener)
+  view(source: string, track: TrackName, kind: MediaKind, listener: ViewListener, size?: { width: number; height: number }): View {
+    return this.views.open(source, track, kind, listener, size)
   }
 
   /** Asks the hub; a refusal is a `SessionError` with its code. */

@@ -13,7 +13,7 @@ const room: Room = {
 }
 const welcome: Welcome = {
   type: 'welcome', id: 1, session_id: 's', resume_token: 't', resumed: false, participant: person('me'), room, participants: [person('me'), person('a')],
-  sources: [{ type: 'source', source: 'participant/a', state: 'live', tracks: [] }], ice_servers: [],
+  sources: [{ type: 'source', source: 'participant/a', state: 'live', tracks: [] }], slots: [], ice_servers: [],
   limits: { video_slots: 9, audio_slots: 3, tracks: 4, messages_per_s: 30 }, server_time: '',
 }
 const begun = welcomed(EMPTY_ROOM, welcome)
@@ -44,7 +44,7 @@ describe('room state', () => {
   })
 
   it('changes one line of the ledger', () => {
-    const entry = { participant_id: 'a', name: 'a', state: 'called', called_at: null, answered_at: null, note: null } as const
+    const entry = { participant_id: 'a', name: 'a', state: 'called', called_at: null, answered_at: null, note: '' } as const
     const called = applied(begun, { type: 'roll_call', entry })
     const present = applied(called, { type: 'roll_call', entry: { ...entry, state: 'present' } })
     expect(present.room?.roll_call.entries).toMatchObject([{ state: 'present' }])

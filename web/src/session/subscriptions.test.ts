@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { stepped, Subscriptions, type Telling } from './subscriptions'
 
-const wish = (source: string, widthPx = 320, isPaused = false) => ({ source, track: 'video', kind: 'video' as const, widthPx, heightPx: 180, isPaused })
+const wish = (source: string, widthPx = 320, isPaused = false) => ({ source, track: 'video' as const, kind: 'video' as const, widthPx, heightPx: 180, isPaused })
 
 function say(subscriptions: Subscriptions, mid: string | null = '1'): Telling[] {
   const list = subscriptions.next()

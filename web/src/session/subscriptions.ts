@@ -2,11 +2,11 @@
  * What the page wants to see and hear, and what the hub has been told of it; pure. The page changes wishes as often as
  * it likes; `next()` gives what is left to say, one message per source and track, and answers are reported back.
  */
-import type { MediaKind } from './protocol'
+import type { MediaKind, TrackName } from './protocol'
 
 export interface Wish {
   source: string
-  track: string
+  track: TrackName
   kind: MediaKind
   widthPx: number
   heightPx: number
@@ -14,9 +14,9 @@ export interface Wish {
 }
 
 export type Telling =
-  | { type: 'subscribe'; key: string; source: string; track: string; width: number; height: number }
-  | { type: 'unsubscribe'; key: string; source: string; track: string }
-  | { type: 'quality'; key: string; source: string; track: string; width: number; height: number; paused: boolean }
+  | { type: 'subscribe'; key: string; source: string; track: TrackName; width: number; height: number }
+  | { type: 'unsubscribe'; key: string; source: string; track: TrackName }
+  | { type: 'quality'; key: string; source: string; track: TrackName; width: number; height: number; paused: boolean }
 
 interface Entry {
   wish: Wish | null
@@ -173,7 +173,7 @@ function order(telling: Telling): number {
 function tellingOf(key: string, entry: Entry): Telling | null {
   const { wish, told } = entry
   const split = key.lastIndexOf(' ')
-  const who = { key, source: key.slice(0, split), track: key.slice(split + 1) }
+  const who = { key, source: key.slice(0, split), track: key.slice(split + 1) as TrackName }
   if (wish === null) return told === null ? null : { type: 'unsubscribe', ...who }
   const size = { width: stepped(wish.widthPx), height: stepped(wish.heightPx) }
   if (told === null) return entry.refusal === null ? { type: 'subscribe', ...who, ...size } : null

@@ -2,7 +2,7 @@
  * Views: what components ask for. Several views of one track share one subscription at the largest of their sizes,
  * paused only when all of them are; each is told which browser track to show, and why there is none.
  */
-import type { MediaKind } from './protocol'
+import type { MediaKind, TrackName } from './protocol'
 import type { StatsReport } from './subscriber'
 import { keyOf, type Subscriptions } from './subscriptions'
 
@@ -16,7 +16,7 @@ export interface ViewListener {
 
 interface Held {
   source: string
-  track: string
+  track: TrackName
   kind: MediaKind
   widthPx: number
   heightPx: number
@@ -59,9 +59,9 @@ export class Views {
     private readonly sync: () => unknown,
   ) {}
 
-  open(source: string, track: string, kind: MediaKind, listener: ViewListener): View {
+  open(source: string, track: TrackName, kind: MediaKind, listener: ViewListener, size = { width: 0, height: 0 }): View {
     const held: Held = {
-      source, track, kind, widthPx: 0, heightPx: 0, isPaused: false, listener, shown: null, said: '', state: { kind: 'asking' },
+      source, track, kind, widthPx: size.width, heightPx: size.height, isPaused: false, listener, shown: null, said: '', state: { kind: 'asking' },
     }
     const key = keyOf(source, track)
     const set = this.byKey.get(key) ?? new Set()
