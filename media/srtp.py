@@ -52,7 +52,7 @@ def new_length() -> Any:
 class SrtpSession:
     """One direction of one peer's keys."""
 
-    __slots__ = ("_buffer", "_length", "_session", "handle")
+    __slots__ = ("_buffer", "_length", "_session", "handle", "plain")
 
     def __init__(self, session: pylibsrtp.Session) -> None:
         """Wrap a session that DTLS made; it lives as long as this object."""
@@ -60,6 +60,8 @@ class SrtpSession:
         self.handle = Handle(session._srtp[0])  # noqa: SLF001  # pinned by tests/unit/streams/webrtc/test_private_names.py
         self._buffer = PacketBuffer()
         self._length = new_length()
+        self.plain = self._buffer.view
+        """Where `open_rtp` leaves a packet, until the next call of anything here."""
 
     def protect(self, packet: bytes) -> bytes:
         """Return the protected RTP packet; RemoteProtocolError when libsrtp refuses it."""
@@ -72,6 +74,20 @@ class SrtpSession:
     def unprotect(self, packet: bytes) -> bytes:
         """Return the plain RTP packet; RemoteProtocolError for a forged, replayed or malformed one."""
         return self._run(lib.srtp_unprotect, packet)
+
+    def open_rtp(self, packet: bytes) -> int:
+        """Decrypt an RTP packet into `plain`; return its size there, -1 for a forged, replayed or malformed one.
+
+        For receivers of many packets: nothing is raised, and nothing is copied that the caller does not take.
+        """
+        size_bytes = len(packet)
+        if size_bytes > MAX_PACKET_BYTES:
+            return -1
+        self.plain[:size_bytes] = packet
+        self._length[0] = size_bytes
+        if lib.srtp_unprotect(self.handle, self._buffer.memory, self._length):
+            return -1
+        return int(self._length[0])
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
         """Return the plain RTCP packet; RemoteProtocolError for a forged, replayed or malformed one."""

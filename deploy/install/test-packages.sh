@@ -8,7 +8,7 @@ wanted=(
   redis-server                                  # the state tests run against it as well as against Valkey
   python3-gi gir1.2-gst-rtsp-server-1.0         # foreign cameras
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
-  gstreamer1.0-nice                             # GStreamer as a WebRTC publisher (WHIP)
+  gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0  # GStreamer as a WebRTC publisher (WHIP)
   coturn                                        # the relay of closed networks
   janus                                         # the peer of the meeting bench
   opencv-doc                                    # vtest.avi, real surveillance footage

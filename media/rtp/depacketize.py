@@ -12,6 +12,7 @@ from media.packet import Codec, CodecParams
 from media.rtp.depacketize_audio import AacDepacketizer, AudioDepacketizer
 from media.rtp.depacketize_h264 import H264Depacketizer
 from media.rtp.depacketize_h265 import H265Depacketizer
+from media.rtp.depacketize_vp8 import Vp8Depacketizer
 from media.rtp.packet import Buffer
 from media.rtp.receive import ReceptionStats, StreamOptions, Units
 from media.timing import RtpTimeline
@@ -27,6 +28,7 @@ __all__ = [
     "ReceptionStats",
     "StreamOptions",
     "Units",
+    "Vp8Depacketizer",
     "make_depacketizer",
 ]
 
@@ -74,6 +76,8 @@ def make_depacketizer(
             return H264Depacketizer(track, params, options)
         case Codec.H265:
             return H265Depacketizer(track, params, options)
+        case Codec.VP8:
+            return Vp8Depacketizer(track, params, options)
         case Codec.AAC:
             return AacDepacketizer(track, params, options, au_headers)
         case Codec.PCMU | Codec.PCMA | Codec.OPUS:

@@ -1,6 +1,6 @@
 """The body of transport-wide congestion feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1).
 
-Called by the WebRTC side for bandwidth estimation. Pure and total; at most 65535 packets in a body by its format, each
+Built by `media.rtp.arrivals` for publishers; read by the tests and, later, for bandwidth estimation. Pure and total; at most 65535 packets in a body by its format, each
 body is read in time linear in its status count.
 """
 
@@ -65,7 +65,7 @@ def _parse_symbols(body: bytes, pos: int, count: int) -> tuple[list[int], int]:
 def build_arrivals(feedback: TransportArrivals) -> bytes:
     """Return the body for arrivals in non-decreasing order; deltas beyond 16 bits are cut to the nearest that fits."""
     known = [arrival for arrival in feedback.arrivals_us if arrival is not None]
-    reference = (known[0] // REFERENCE_US if known else 0) & 0xFF_FFFF
+    reference = known[0] // REFERENCE_US if known else 0
     now = reference * REFERENCE_US // DELTA_US
     symbols: list[int] = []
     deltas = bytearray()
@@ -77,7 +77,7 @@ def build_arrivals(feedback: TransportArrivals) -> bytes:
         now += delta
         symbols.append(_SMALL if 0 <= delta <= 0xFF else _LARGE)
         deltas += delta.to_bytes(symbols[-1], "big", signed=symbols[-1] == _LARGE)
-    head = _HEAD.pack(feedback.base_sequence, len(symbols), reference << 8 | feedback.feedback_count)
+    head = _HEAD.pack(feedback.base_sequence, len(symbols), (reference & 0xFF_FFFF) << 8 | feedback.feedback_count)
     return head + _build_chunks(symbols) + bytes(deltas)
 
 

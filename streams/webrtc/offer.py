@@ -1,6 +1,6 @@
 """What we need to know of a browser's offer, read leniently and within limits.
 
-Pure: text in, values out; called by `whep` on the event loop. aiortc's own parser fails a whole offer for one
+Pure: text in, values out; called by the endpoints on the event loop. aiortc's own parser fails a whole offer for one
 unknown codec or malformed line; this one skips lines it does not understand and refuses only what cannot be answered:
 no media, no ICE credentials, no fingerprint, or more of anything than a person's browser would send.
 """
@@ -11,16 +11,23 @@ from dataclasses import dataclass, field
 
 from media.base.errors import ErrorKind, HubError
 
-MAX_OFFER_BYTES = 64 << 10
-"""Chromium's offer of one video and one audio line is 6 KiB."""
+MAX_OFFER_BYTES = 256 << 10
+"""Chromium's offer of one video and one audio line is 6 KiB, that of a full wall 200 KiB."""
 
-MAX_SECTIONS = 16
+MAX_SECTIONS = 96
+"""A wall of 64 pictures and 16 voices, and room for lines that are used no more."""
+
+MAX_EXTENSIONS = 32
+MAX_RIDS = 8
+MAX_SSRCS = 16
 MAX_LINE_CHARS = 2048
 MAX_FORMATS = 128
 MAX_CANDIDATES = 16
 """Per offer and its trickled additions; more is dropped, the peer-reflexive ones are found anyway."""
 
 _ICE_CHARS = re.compile(r"[A-Za-z0-9+/]+", re.ASCII)
+_RID = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
+_URI = re.compile(r"[!-~]{1,128}", re.ASCII)
 _MID = re.compile(r"[!-~]{1,32}", re.ASCII)
 _DIGEST = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){19,63}", re.ASCII)
 _DIGESTS = frozenset({"sha-256", "sha-384", "sha-512"})
@@ -71,7 +78,18 @@ class Section:
     mid: str = ""
     direction: str = "sendrecv"
     has_rtcp_mux: bool = False
+    has_reduced_rtcp: bool = False
     is_rejected: bool = False
+    extensions: dict[int, str] = field(default_factory=dict)
+    """Header extensions: id → uri."""
+    send_rids: list[str] = field(default_factory=list)
+    """Layers it can send (RFC 8851)."""
+    simulcast: list[str] = field(default_factory=list)
+    """Layers it sends at once, in its order (RFC 8853); the first of alternatives, paused or not."""
+    ssrcs: list[int] = field(default_factory=list)
+    repairs: dict[int, int] = field(default_factory=dict)
+    """Source → the source of its retransmissions (`ssrc-group:FID`)."""
+    msid: str = ""
 
 
 @dataclass(slots=True)
@@ -258,6 +276,55 @@ def _read_feedback(section: Section, value: str) -> None:
             entry.feedback.append(kind.strip())
 
 
+def _read_reduced(section: Section, _value: str) -> None:
+    section.has_reduced_rtcp = True
+
+
+def _read_extension(section: Section, value: str) -> None:
+    words = value.split()
+    if len(words) < 2 or len(section.extensions) >= MAX_EXTENSIONS:
+        return
+    number = _number(words[0].partition("/")[0], 255)
+    if number and number != 15 and number not in section.extensions and _URI.fullmatch(words[1]):
+        section.extensions[number] = words[1]
+
+
+def _read_rid(section: Section, value: str) -> None:
+    words = value.split()
+    is_new = len(words) >= 2 and words[1] == "send" and words[0] not in section.send_rids
+    if is_new and len(section.send_rids) < MAX_RIDS and _RID.fullmatch(words[0]):
+        section.send_rids.append(words[0])
+
+
+def _read_simulcast(section: Section, value: str) -> None:
+    words = value.split()
+    for word, streams in zip(words[::2], words[1::2], strict=False):
+        if word == "send" and not section.simulcast:
+            firsts = [stream.partition(",")[0].removeprefix("~") for stream in streams.split(";")]
+            section.simulcast = [rid for rid in dict.fromkeys(firsts) if _RID.fullmatch(rid)][:MAX_RIDS]
+
+
+def _read_ssrc(section: Section, value: str) -> None:
+    ssrc = _number(value.partition(" ")[0], 0xFFFFFFFF)
+    if ssrc and ssrc not in section.ssrcs and len(section.ssrcs) < MAX_SSRCS:
+        section.ssrcs.append(ssrc)
+
+
+def _read_ssrc_group(section: Section, value: str) -> None:
+    words = value.split()
+    if len(words) != 3 or words[0] != "FID" or len(section.repairs) >= MAX_SSRCS:
+        return
+    media, repair = _number(words[1], 0xFFFFFFFF), _number(words[2], 0xFFFFFFFF)
+    if media and repair and media != repair:
+        section.repairs.setdefault(media, repair)
+
+
+def _read_msid(section: Section, value: str) -> None:
+    words = value.split()
+    if words and not section.msid and _URI.fullmatch(words[0]):
+        section.msid = words[0]
+
+
 _SECTION_ATTRIBUTES = {
     "mid": _read_mid,
     "rtcp-mux": _read_mux,
@@ -265,6 +332,13 @@ _SECTION_ATTRIBUTES = {
     "rtpmap": _read_rtpmap,
     "fmtp": _read_fmtp,
     "rtcp-fb": _read_feedback,
+    "rtcp-rsize": _read_reduced,
+    "extmap": _read_extension,
+    "rid": _read_rid,
+    "simulcast": _read_simulcast,
+    "ssrc": _read_ssrc,
+    "ssrc-group": _read_ssrc_group,
+    "msid": _read_msid,
 }
 
 

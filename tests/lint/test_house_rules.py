@@ -20,6 +20,7 @@ SUPERVISORS = {
     "streams/source.py",  # one stream of one camera
     "streams/webrtc/engine.py",  # one peer's tick
     "streams/webrtc/whep.py",  # one viewer
+    "streams/webrtc/publishing.py",  # one publisher
     "recorder/writer.py",  # one volume
 }
 """Files that may swallow `Exception`: where an unknown error of one camera, viewer, reader or disk must end."""

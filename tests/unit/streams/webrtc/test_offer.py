@@ -69,7 +69,7 @@ def test_bare_line_feeds_unknown_lines_and_nonsense_attributes_are_read_over():
         HEAD + "m=video\r\n",
         HEAD + "m=video 9 UDP/TLS/RTP/SAVPF\r\n",
         HEAD + "m=appl<script> 9 UDP/TLS x\r\n",
-        HEAD + VIDEO.replace("a=mid:0", "") * 17,
+        HEAD + VIDEO.replace("a=mid:0", "") * (MAX_SECTIONS + 1),
         HEAD + VIDEO + "a=x:" + "y" * 3000,
         HEAD + VIDEO + "a=x:y\r\n" * (MAX_OFFER_BYTES // 7),
     ],
