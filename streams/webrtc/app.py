@@ -28,7 +28,7 @@ class Revocation(BaseModel):
     session_ids: list[str] = []
 
 
-async def _text_of(request: Request) -> str:
+async def text_of(request: Request) -> str:
     """Return the body as text; HubError INVALID when it is too long or no UTF-8."""
     body = bytearray()
     async for piece in request.stream():
@@ -41,7 +41,8 @@ async def _text_of(request: Request) -> str:
         raise HubError(ErrorKind.INVALID, "the body is not text", code="bad_sdp") from exc
 
 
-def _check_session(session_id: str) -> str:
+def check_session(session_id: str) -> str:
+    """Return a session id of the control plane as it is; HubError INVALID when it is none."""
     if not 1 <= len(session_id) <= MAX_SESSION_CHARS or not session_id.replace("-", "").replace("_", "").isalnum():
         raise HubError(ErrorKind.INVALID, "not a session id", code="invalid_id")
     return session_id
@@ -73,7 +74,7 @@ def make_router(endpoint: WhepEndpoint) -> APIRouter:
 
     @router.patch("/whep/sessions/{session_id}", status_code=204)
     async def trickle(session_id: str, request: Request) -> Response:
-        await endpoint.trickle(session_id, await _text_of(request))
+        await endpoint.trickle(session_id, await text_of(request))
         return Response(status_code=204)
 
     @router.post("/whep/{camera_id}", status_code=201)
@@ -85,7 +86,7 @@ def make_router(endpoint: WhepEndpoint) -> APIRouter:
         stream: Annotated[Quality, Query()] = Quality.MAIN,
     ) -> Response:
         key = StreamKey(camera_source(CameraId(check_id(camera_id))), stream)
-        answer = await endpoint.create(await _text_of(request), key, _check_session(session), user)
+        answer = await endpoint.create(await text_of(request), key, check_session(session), user)
         response = Response(answer.sdp, status_code=201, media_type=SDP)
         response.headers["Location"] = f"/whep/sessions/{session}"
         response.headers["X-Xiangyun-Audio"] = answer.audio

@@ -6,6 +6,7 @@ from media.base.errors import ErrorKind, HubError
 from streams.webrtc.offer import (
     MAX_CANDIDATES,
     MAX_OFFER_BYTES,
+    MAX_SECTIONS,
     RemoteCandidate,
     parse_candidate,
     parse_fragment,
