@@ -1,5 +1,5 @@
 /** Every call of the console to the hub, by hand and typed. Pages and stores use these, never paths. */
-import { API_ROOT, call, callAll } from './http'
+import { API_ROOT, call, callAll, fetchRaw } from './http'
 import type * as T from './types'
 
 const id = encodeURIComponent
@@ -80,4 +80,39 @@ export const replay = {
 export const system = {
   storage: () => call<T.StorageReport>('/storage'),
   audit: (query: Record<string, string>) => call<T.Page<T.AuditRow>>(`/audit?${new URLSearchParams(query).toString()}`),
+}
+
+export const rooms = {
+  list: (query: Record<string, string> = {}) => callAll<T.RoomInfo>(`/rooms?${new URLSearchParams(query).toString()}`),
+  get: (roomId: string) => call<T.RoomInfo>(`/rooms/${id(roomId)}`),
+  create: (input: T.RoomInput) => call<T.RoomInfo>('/rooms', { method: 'POST', json: input }),
+  update: (roomId: string, input: Partial<T.RoomInput>) => call<T.RoomInfo>(`/rooms/${id(roomId)}`, { method: 'PATCH', json: input }),
+  end: (roomId: string) => call<unknown>(`/rooms/${id(roomId)}/end`, { method: 'POST', json: {} }),
+  invite: (roomId: string) => call<T.RoomInvite>(`/rooms/${id(roomId)}/invite`),
+  renewInvite: (roomId: string) => call<T.RoomInvite>(`/rooms/${id(roomId)}/invite`, { method: 'POST', json: {} }),
+  inviteSvg: (roomId: string) => fetchRaw(`/rooms/${id(roomId)}/invite.svg`, { headers: { Accept: 'image/svg+xml' } }).then((answer) => answer.blob()),
+  invitation: (roomId: string, invite: string) =>
+    call<T.Invitation>(`/rooms/${id(roomId)}/invitation?${new URLSearchParams({ invite }).toString()}`, { auth: false }),
+  join: (roomId: string, input: T.JoinInput, auth: boolean) =>
+    call<T.JoinTicket>(`/rooms/${id(roomId)}/join`, { method: 'POST', json: input, auth }),
+  chair: (roomId: string, action: object) => call<unknown>(`/rooms/${id(roomId)}/chair`, { method: 'POST', json: action }),
+  addCamera: (roomId: string, cameraId: string) => call<unknown>(`/rooms/${id(roomId)}/cameras/${id(cameraId)}`, { method: 'POST', json: {} }),
+  removeCamera: (roomId: string, cameraId: string) => call<unknown>(`/rooms/${id(roomId)}/cameras/${id(cameraId)}`, { method: 'DELETE' }),
+  record: (roomId: string) => call<unknown>(`/rooms/${id(roomId)}/record`),
+  recordFile: (roomId: string, kind: 'json' | 'xlsx') => fetchRaw(`/rooms/${id(roomId)}/record.${kind}`, { headers: { Accept: '*/*' } }).then((answer) => answer.blob()),
+  recordings: (roomId: string) => call<T.RoomRecordings>(`/rooms/${id(roomId)}/recordings`),
+}
+
+export const calls = {
+  make: (to: { user_id?: string; endpoint_id?: string; audio_only?: boolean }) => call<T.CallMade>('/calls', { method: 'POST', json: to }),
+  accept: (callId: string) => call<unknown>(`/calls/${id(callId)}/accept`, { method: 'POST', json: {} }),
+  decline: (callId: string) => call<unknown>(`/calls/${id(callId)}/decline`, { method: 'POST', json: {} }),
+  cancel: (callId: string) => call<unknown>(`/calls/${id(callId)}/cancel`, { method: 'POST', json: {} }),
+}
+
+export const endpoints = {
+  list: () => callAll<T.Endpoint>('/endpoints'),
+  create: (input: Omit<T.Endpoint, 'id'>) => call<T.Endpoint>('/endpoints', { method: 'POST', json: input }),
+  update: (endpointId: string, input: Partial<Omit<T.Endpoint, 'id'>>) => call<T.Endpoint>(`/endpoints/${id(endpointId)}`, { method: 'PATCH', json: input }),
+  remove: (endpointId: string) => call<unknown>(`/endpoints/${id(endpointId)}`, { method: 'DELETE' }),
 }

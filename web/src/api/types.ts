@@ -232,9 +232,148 @@ export interface AuditRow {
   details: Record<string, unknown>
 }
 
+// --- meetings --------------------------------------------------------------------------------------------------------
+
+export type RoomKind = 'meeting' | 'call' | 'consultation' | 'broadcast'
+export type RoomState = 'scheduled' | 'open' | 'running' | 'ended'
+export type SeatRole = 'chair' | 'speaker' | 'attendee' | 'observer'
+
+export interface RoomMember {
+  user_id?: string | null
+  org_id?: string | null
+  name?: string
+  role: SeatRole
+}
+
+export interface RoomClash {
+  code: string
+  name: string
+  room_id: string | null
+  room_name: string | null
+  starts_at: string
+}
+
+export interface RoomInfo {
+  id: string
+  name: string
+  kind: RoomKind
+  state: RoomState
+  org_id: string | null
+  created_by: string | null
+  created_at: string
+  starts_at: string | null
+  ends_at: string | null
+  duration_minutes: number | null
+  ended_at: string | null
+  end_reason: string | null
+  speech: 'open' | 'floor'
+  lobby: boolean
+  locked: boolean
+  recording: boolean
+  max_participants: number
+  participants: number
+  members_count: number
+  role: SeatRole | null
+  may_manage: boolean
+  may_lead: boolean
+  members?: RoomMember[] | null
+  warnings?: RoomClash[] | null
+  passcode?: string | null
+  invite_url?: string | null
+}
+
+export interface RoomInput {
+  name: string
+  kind?: 'meeting' | 'consultation' | 'broadcast'
+  org_id?: string | null
+  starts_at?: string | null
+  duration_minutes?: number | null
+  speech?: 'open' | 'floor'
+  lobby?: boolean
+  recording?: boolean
+  members?: RoomMember[]
+  passcode?: string
+}
+
+export interface RoomInvite {
+  room_id: string
+  url: string
+  passcode: string
+}
+
+/** What somebody with the link may know before coming in. */
+export interface Invitation {
+  room_id: string
+  name: string
+  kind: RoomKind
+  state: RoomState
+  org_name: string
+  starts_at: string | null
+  duration_minutes: number | null
+}
+
+export interface JoinInput {
+  display_name?: string
+  venue?: string
+  head_count?: number
+  invite?: string
+  passcode?: string
+  participant_id?: string
+}
+
+export interface RecordSeat {
+  participant_id: string
+  name: string
+  venue: string
+  org_name: string
+  role: SeatRole
+  kind: string
+  head_count: number
+  stays: { joined_at: string; left_at: string | null }[]
+}
+
+export interface RecordedTrack {
+  id: string
+  participant: string
+  name: string
+  track: string
+  playlist_url: string
+  spans: Span[]
+}
+
+export interface RoomRecordings {
+  tracks: RecordedTrack[]
+  start: string | null
+  end: string | null
+}
+
+export type EndpointKind = 'room' | 'phone' | 'kiosk'
+
+export interface Endpoint {
+  id: string
+  name: string
+  org_id: string
+  kind: EndpointKind
+  user_id: string | null
+  auto_answer: boolean
+}
+
+export interface CallMade {
+  call_id?: string
+  id?: string
+  room_id: string
+}
+
 /** Opens `/api/v1/session` once. */
 export interface SessionTicket {
   token: string
   session_url: string
   ice_servers: { urls: string; username?: string; credential?: string }[]
+}
+
+export interface JoinTicket extends SessionTicket {
+  participant_id: string
+  role: SeatRole
+  room_id: string
+  room_name?: string
 }

@@ -1,10 +1,12 @@
+import meetingEn from './meeting.en'
 import type { Messages } from './zh'
 
 const en: Messages = {
+  ...meetingEn,
   brand: { name: 'Xiangyun', title: 'Xiangyun · county video network', line: 'One cloud joins every village', sub: 'County video network' },
   nav: {
     live: 'Live', replay: 'Playback', cameras: 'Cameras', import: 'Import', storage: 'Storage', audit: 'Audit',
-    people: 'Users & orgs', more: 'More', main: 'Main navigation',
+    people: 'Users & orgs', rooms: 'Meetings', endpoints: 'Endpoints', more: 'More', main: 'Main navigation',
   },
   common: {
     ok: 'OK', cancel: 'Cancel', save: 'Save', close: 'Close', delete: 'Delete', edit: 'Edit', add: 'Add', search: 'Search',

@@ -1,9 +1,12 @@
 /** The words of the console. Terms follow the project's glossary; every other language has the same keys. */
+import meetingZh from './meeting.zh'
+
 const zh = {
+  ...meetingZh,
   brand: { name: '乡云', title: '乡云 · 平安乡村视联网', line: '一朵云，连起每个村口', sub: '平安乡村视联网' },
   nav: {
     live: '实时预览', replay: '录像回放', cameras: '摄像机管理', import: '批量导入', storage: '存储', audit: '审计',
-    people: '用户与组织', more: '更多', main: '主导航',
+    people: '用户与组织', rooms: '会议', endpoints: '终端', more: '更多', main: '主导航',
   },
   common: {
     ok: '确定', cancel: '取消', save: '保存', close: '关闭', delete: '删除', edit: '编辑', add: '新增', search: '搜索',

@@ -18,7 +18,8 @@ export interface SessionListener {
   onLink?(state: LinkState): void
   onRoom?(state: RoomState): void
   onEvent?(event: ServerEvent): void
-  onWelcome?(welcome: Welcome): void
+  /** `isFresh`: nothing of before is known at the hub; what is published is to be published again. */
+  onWelcome?(welcome: Welcome, isFresh: boolean): void
   onQuality?(level: QualityLevel | null, rttMs: number | null): void
   /** Microphones the hub chose to send, by slot. */
   onAudio?(tracks: ReadonlyMap<string, MediaStreamTrack>): void
@@ -131,7 +132,7 @@ export class SessionClient {
     this.setState(welcomed(this.state, welcome))
     if (isSamePage) for (const slot of welcome.slots ?? []) this.heard(slot)
     else this.startConnections(welcome)
-    this.listener.onWelcome?.(welcome)
+    this.listener.onWelcome?.(welcome, !isSamePage)
     void this.sync()
   }
 
@@ -150,7 +151,6 @@ export class SessionClient {
       this.options.firstSlots,
       welcome.limits,
     )
-    void this.publisher?.replace().catch(() => undefined)
   }
 
   private slotsVoid(): void {
