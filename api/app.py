@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from api.context import ApiContext
 from api.control.parts import make_control
@@ -29,6 +29,8 @@ from api.routes import (
     pages,
     playback,
     recordings,
+    rooms,
+    sessions,
     setup,
     users,
 )
@@ -48,6 +50,8 @@ API_ROUTERS = (
     live.router,
     recordings.router,
     playback.router,
+    rooms.router,
+    sessions.router,
     audit.router,
     events.router,
 )
@@ -81,7 +85,7 @@ def create_app(ctx: ApiContext) -> FastAPI:
     return app
 
 
-def permission_of(route: APIRoute) -> Permission | None:
+def permission_of(route: APIRoute | APIWebSocketRoute) -> Permission | None:
     """Return what a route declares, or None: a test fails on such a route."""
     found = [part.call for part in route.dependant.dependencies if isinstance(part.call, Permission)]
     return found[0] if len(found) == 1 else None
@@ -93,7 +97,7 @@ def declare(router: APIRouter) -> None:
         if isinstance(route, APIRoute) and (permission := permission_of(route)) is not None:
             verb = {"verb": permission.verb.value} if permission.verb else {}
             route.openapi_extra = {"x-permission": {**verb, "scope": permission.scope.value}}
-            if permission.scope.value != "public":
+            if permission.scope.value not in {"public", "invited"}:
                 route.openapi_extra["security"] = [{"bearer": []}]
 
 

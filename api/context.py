@@ -6,10 +6,10 @@ life of the process on its event loop. The Protocols say what is needed of parts
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import httpx
 
@@ -55,6 +55,14 @@ class StateStore(Protocol):
         """Return the registered slots by name."""
         ...
 
+    async def put_room_slot(self, room_id: str, slot: str) -> None:
+        """Note where a room lives."""
+        ...
+
+    async def replace_room_slots(self, slots: Mapping[str, str]) -> None:
+        """Make what is noted of rooms exactly this."""
+        ...
+
     async def publish(self, channel: str, data: dict[str, Any]) -> None:
         """Send `data` to whoever listens on `channel` now."""
         ...
@@ -88,6 +96,8 @@ class WorkerLink:
 
     slot: str
     client: httpx.AsyncClient
+    socket: str = ""
+    """The path of its unix socket, for what is no single request."""
 
 
 class Workers(Protocol):
@@ -118,6 +128,8 @@ class ControlOptions:
     turn_secret: str | None = None
     console_dir: Path = field(default_factory=lambda: Path(__file__).parent / "console")
     sweep_every_s: float = 1.0
+    session_spread: Literal["home", "spread"] = "home"
+    """Whether sessions of a room sit in the worker where the room lives while there is room, or on all workers."""
     node: str = "node"
     admin_password: str | None = field(default=None, repr=False)
     """Makes the user `admin` when the database is empty."""
@@ -141,6 +153,10 @@ class ApiContext:
     workers: Workers
     replay: httpx.AsyncClient
     login_turns: Turns = field(default_factory=Turns)
+    room_turns: Turns = field(default_factory=Turns)
+    """One at a time: settling a room in a slot, copying its journal."""
+    rooms_told: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Room → slot and version of which its worker has been told; forgotten when a worker says it does not know."""
     access_changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever changes accounts, roles or grants; wakes the sweeper at once."""
     desired_behind: asyncio.Event = field(default_factory=asyncio.Event)

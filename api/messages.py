@@ -129,6 +129,41 @@ OF_CODE = {
     "range_too_long": Sentence("时间范围太长。", "The time range is too long."),
     "rate_limited": Sentence("请求太频繁,请稍后再试。", "Too many requests; try again shortly."),
     "reason_required": Sentence("调阅录像前请先登记事由。", "State a reason before looking at recordings."),
+    "already_answered": Sentence("来电已在别处接听或已结束。", "The call was answered elsewhere or has ended."),
+    "busy": Sentence("对方正在通话中。", "The other side is talking already."),
+    "foreign_origin": Sentence("请从本系统的页面打开。", "Open it from a page of this system."),
+    "hello_first": Sentence("请先发送 hello。", "Say hello first."),
+    "in_lobby": Sentence("您还在等候室,请等待主席准入。", "You are in the lobby; wait to be admitted."),
+    "name_required": Sentence("请填写姓名。", "State your name."),
+    "no_invite": Sentence("本会议没有邀请链接。", "The meeting has no invitation."),
+    "no_slot": Sentence("画面数量已达上限。", "There is no room for another picture."),
+    "not_chair": Sentence("只有主席可以进行此操作。", "Only the chair may do this."),
+    "not_in_room": Sentence("您不在会议中。", "You are not in the meeting."),
+    "not_permitted": Sentence("没有权限。", "You are not permitted to do this."),
+    "not_your_turn": Sentence("还没有轮到您。", "It is not your turn."),
+    "passcode_locked": Sentence("入会密码错误次数过多,请稍后再试。", "Too many wrong passcodes; try again later."),
+    "resume_unknown": Sentence("会话已失效,请重新进入。", "The session cannot be resumed; join again."),
+    "room_ended": Sentence("会议已结束。", "The meeting has ended."),
+    "room_full": Sentence("会议人数已满。", "The meeting is full."),
+    "room_locked": Sentence("会议已锁定,不能进入。", "The meeting is locked."),
+    "room_not_found": Sentence("会议不存在。", "There is no such meeting."),
+    "seat_taken": Sentence("该席位已被占用。", "The seat is taken."),
+    "source_not_found": Sentence("没有这路画面。", "There is no such source."),
+    "source_offline": Sentence("该路画面离线。", "The source is offline."),
+    "target_not_found": Sentence("该参会者不在会议中。", "There is no such participant."),
+    "too_fast": Sentence("操作太快,请稍后再试。", "Too fast; slow down."),
+    "too_many_members": Sentence("成员太多。", "Too many members."),
+    "too_many_sessions": Sentence("您打开的会话太多。", "You have too many sessions open."),
+    "too_many_subscriptions": Sentence("您同时观看的画面太多。", "You are watching too many streams."),
+    "token_used": Sentence("凭证已被使用,请重新进入。", "The token was used already; join again."),
+    "unknown_call": Sentence("呼叫不存在。", "There is no such call."),
+    "unknown_endpoint": Sentence("终端不存在。", "There is no such endpoint."),
+    "unknown_room": Sentence("会议不存在。", "There is no such room."),
+    "unsupported_protocol": Sentence("页面版本过旧,请刷新。", "The page is of another version; reload it."),
+    "unavailable": Sentence("暂时不可用。", "Not available at the moment."),
+    "wrong_passcode": Sentence("入会密码不正确。", "The passcode is wrong."),
+    "wrong_state": Sentence("当前状态下不能进行此操作。", "This is not possible now."),
+    "too_slow": Sentence("页面没有及时接收数据。", "The page does not read what it is sent."),
     "refresh_invalid": Sentence("登录已失效,请重新登录。", "The log-in has ended; log in again."),
     "replay_unavailable": Sentence(
         "录像服务正在恢复,请稍后再试。", "The replay service is being restored; try again shortly."
@@ -168,6 +203,29 @@ OF_CODE = {
     ),
     "wrong_password": Sentence("原密码不正确。", "The present password is wrong."),
 }
+
+OF_CLOSING = {
+    "left": Sentence("您已离开。", "You have left."),
+    "room_ended": Sentence("会议已结束。", "The meeting is over."),
+    "replaced": Sentence("已在另一窗口进入。", "This goes on in another window."),
+    "unauthenticated": Sentence("请重新登录。", "Log in again."),
+    "refused": Sentence("未能进入。", "The session was refused."),
+    "removed": Sentence("您已被移出会议。", "You were removed from the meeting."),
+    "rejected": Sentence("主席未准许进入。", "You were not admitted."),
+    "revoked": Sentence("权限已被收回。", "The right to this was withdrawn."),
+    "too_slow": Sentence("网络太慢,已断开。", "This page does not read what it is sent."),
+    "too_fast": Sentence("请求太快,已断开。", "This page sends too much."),
+    "worker_restart": Sentence(
+        "媒体服务正在恢复,稍后自动重连。", "The media worker restarts; you will be back in a moment."
+    ),
+    "internal": Sentence("系统内部错误,已记录。", "An internal error; it has been logged."),
+}
+"""Why a session ends, by the closing codes of SIGNALING.md."""
+
+
+def closing(code: str, locale: str) -> str:
+    """Return why a session ends."""
+    return OF_CLOSING.get(code, OF_CLOSING["internal"]).in_locale(locale)
 
 
 def sentence(code: str, kind: ErrorKind, locale: str) -> str:

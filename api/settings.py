@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     node: Annotated[str, AfterValidator(_node)] = Field(default_factory=default_node)
     workers: Annotated[int, Field(ge=1, le=64)] = 1
+    session_spread: Literal["home", "spread"] = "home"
     clip_cache: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"

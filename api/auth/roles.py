@@ -20,7 +20,9 @@ class Role:
     verbs: frozenset[Verb]
 
 
-_LOOK = frozenset({Verb.ORG_READ, Verb.CAMERA_READ, Verb.LIVE_VIEW})
+_LOOK = frozenset({Verb.ORG_READ, Verb.CAMERA_READ, Verb.LIVE_VIEW, Verb.ROOM_JOIN})
+_MEET = frozenset({Verb.ROOM_MANAGE, Verb.ROOM_RECORD})
+"""Who makes meetings also answers for their records."""
 
 _ALL = (
     Role("admin", "管理员", "Administrator", frozenset(Verb)),
@@ -28,25 +30,27 @@ _ALL = (
         "system-admin",
         "系统管理员",
         "System administrator",
-        _LOOK | {Verb.CAMERA_MANAGE, Verb.RECORDING_PLAN, Verb.STORAGE_READ, Verb.ORG_MANAGE, Verb.SYSTEM_MANAGE},
+        _LOOK
+        | _MEET
+        | {Verb.CAMERA_MANAGE, Verb.RECORDING_PLAN, Verb.STORAGE_READ, Verb.ORG_MANAGE, Verb.SYSTEM_MANAGE},
     ),
     Role(
         "security-admin",
         "安全管理员",
         "Security administrator",
-        frozenset({Verb.ORG_READ, Verb.CAMERA_READ, Verb.USER_READ, Verb.USER_MANAGE}),
+        frozenset({Verb.ORG_READ, Verb.CAMERA_READ, Verb.ROOM_JOIN, Verb.USER_READ, Verb.USER_MANAGE}),
     ),
     Role(
         "auditor",
         "审计管理员",
         "Audit administrator",
-        frozenset({Verb.ORG_READ, Verb.CAMERA_READ, Verb.USER_READ, Verb.AUDIT_READ}),
+        frozenset({Verb.ORG_READ, Verb.CAMERA_READ, Verb.ROOM_JOIN, Verb.ROOM_RECORD, Verb.USER_READ, Verb.AUDIT_READ}),
     ),
     Role(
         "operator",
         "乡镇值班员",
         "Township duty officer",
-        _LOOK | {Verb.LIVE_PTZ, Verb.REPLAY_VIEW, Verb.STORAGE_READ},
+        _LOOK | _MEET | {Verb.LIVE_PTZ, Verb.REPLAY_VIEW, Verb.STORAGE_READ},
     ),
     Role("viewer", "村值守员", "Village watch", _LOOK),
     Role(

@@ -22,6 +22,9 @@ class Verb(StrEnum):
     ORG_MANAGE = "org.manage"
     USER_READ = "user.read"
     USER_MANAGE = "user.manage"
+    ROOM_JOIN = "room.join"
+    ROOM_MANAGE = "room.manage"
+    ROOM_RECORD = "room.record"
     AUDIT_READ = "audit.read"
     SYSTEM_MANAGE = "system.manage"
 

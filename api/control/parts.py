@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from api.context import ApiContext
 from api.control.events import EventHub
+from api.control.gates import Gates
 from api.control.limits import Limiter, Recent
 from api.control.metrics import Metrics
 from api.control.sweeper import Sweeper
@@ -17,7 +18,7 @@ from media.base.tasks import Backoff, Owner, run_supervised
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Limits, figures, event listeners, streams being forwarded, and the sweeper that ends them."""
+    """Limits, figures, event listeners, open sessions and streams, and the sweeper that ends them."""
 
     ctx: ApiContext
     limiter: Limiter
@@ -25,6 +26,7 @@ class Control:
     metrics: Metrics
     events: EventHub
     streams: ActiveStreams
+    gates: Gates
     sweeper: Sweeper
 
     def start(self, owner: Owner) -> None:
@@ -42,7 +44,7 @@ class Control:
 
 def make_control(ctx: ApiContext) -> Control:
     """Return the parts for `ctx`, nothing started yet."""
-    metrics, streams = Metrics(), ActiveStreams()
+    metrics, streams, gates = Metrics(), ActiveStreams(), Gates(ctx)
     return Control(
         ctx=ctx,
         limiter=Limiter(ctx.state, ctx.clock),
@@ -50,5 +52,6 @@ def make_control(ctx: ApiContext) -> Control:
         metrics=metrics,
         events=EventHub(ctx, metrics),
         streams=streams,
+        gates=gates,
         sweeper=Sweeper(ctx, streams, metrics),
     )

@@ -11,7 +11,7 @@ from api.db.tables import live_sessions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSessionRow:
-    """One WHEP session."""
+    """One camera watched: a WHEP session, or part of a session of the session protocol (`session_id`)."""
 
     id: str
     user_id: str
@@ -25,6 +25,8 @@ class LiveSessionRow:
     started_us: int
     ended_us: int | None
     end_reason: str | None
+    session_id: str | None = None
+    room_id: str | None = None
 
 
 async def add(connection: AsyncConnection, session: LiveSessionRow) -> None:
@@ -62,6 +64,13 @@ async def page_open(connection: AsyncConnection, after: str, limit: int) -> Page
     query = select(live_sessions).where(live_sessions.c.ended_us.is_(None), live_sessions.c.id > after)
     rows = await all_of(connection, LiveSessionRow, query.order_by(live_sessions.c.id).limit(limit + 1))
     return page_of(rows, limit, "id")
+
+
+async def open_of_session(connection: AsyncConnection, session_id: str) -> tuple[LiveSessionRow, ...]:
+    """Return what is watched in a session of the session protocol now."""
+    table = live_sessions.c
+    query = select(live_sessions).where(table.session_id == session_id, table.ended_us.is_(None))
+    return await all_of(connection, LiveSessionRow, query.order_by(table.id))
 
 
 async def purge(connection: AsyncConnection, before_us: int) -> None:

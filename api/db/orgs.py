@@ -1,6 +1,6 @@
 """Organisations: rows of the tree 县→乡→村, addressed by a path of ids so that a subtree is a prefix."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,6 +37,11 @@ async def add(connection: AsyncConnection, org: OrgRow) -> None:
 async def get(connection: AsyncConnection, org_id: str) -> OrgRow | None:
     """Return an organisation."""
     return await first_of(connection, OrgRow, select(orgs).where(orgs.c.id == org_id))
+
+
+async def some(connection: AsyncConnection, org_ids: Iterable[str]) -> tuple[OrgRow, ...]:
+    """Return those of the organisations that exist."""
+    return await all_of(connection, OrgRow, select(orgs).where(orgs.c.id.in_(list(org_ids))))
 
 
 async def has_any(connection: AsyncConnection) -> bool:

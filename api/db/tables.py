@@ -147,6 +147,8 @@ live_sessions = Table(
     Column("started_us", BigInteger, nullable=False),
     Column("ended_us", BigInteger),
     Column("end_reason", String(40)),
+    Column("session_id", ID, index=True),  # of the session protocol; none for WHEP
+    Column("room_id", ID),  # a camera seen because the room shows it
     Index("ix_live_sessions_open", "ended_us", "user_id"),
 )
 
@@ -211,4 +213,166 @@ audit_log = Table(
     Column("trace_id", String(40), nullable=False),
     Column("prev_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+)
+
+# --- rooms, seats, sessions, calls ------------------------------------------------------------------------------------
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("org_id", ID),
+    Column("org_path", String(260), nullable=False, index=True),
+    Column("created_by", ID, index=True),
+    Column("speech", String(8), nullable=False),
+    Column("has_lobby", Boolean, nullable=False),
+    Column("is_locked", Boolean, nullable=False),
+    Column("is_recorded", Boolean, nullable=False),
+    Column("max_participants", Integer, nullable=False),
+    Column("starts_us", BigInteger),
+    Column("duration_minutes", Integer),
+    Column("begins_us", BigInteger, nullable=False, index=True),  # what lists are sorted by: starts_us, else created_us
+    Column("slot", String(80)),
+    Column("journal_seq", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, index=True),
+    Column("end_reason", String(40)),
+)
+
+room_members = Table(
+    "room_members",
+    metadata,
+    Column("room_id", ID, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(8), primary_key=True),  # user, or org with its whole subtree
+    Column("member_id", ID, primary_key=True),
+    Column("org_path", String(260)),  # of an org
+    Column("role", String(16), nullable=False),
+    Column("added_us", BigInteger, nullable=False),
+    Index("ix_room_members_member", "kind", "member_id"),
+)
+
+room_invites = Table(
+    "room_invites",
+    metadata,
+    Column("room_id", ID, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("passcode_hash", String(64), nullable=False),
+    Column("sealed", Text, nullable=False),  # both in clear, encrypted, to be shown to the chair again
+    Column("created_us", BigInteger, nullable=False),
+)
+
+room_seats = Table(
+    "room_seats",
+    metadata,
+    Column("room_id", ID, primary_key=True),
+    Column("participant_id", ID, primary_key=True),
+    Column("user_id", ID, index=True),
+    Column("login_session_id", ID),
+    Column("kind", String(8), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("display_name", String(100), nullable=False),
+    Column("venue", String(100), nullable=False),
+    Column("head_count", Integer, nullable=False),
+    Column("org_id", ID),
+    Column("org_name", String(100), nullable=False),
+    Column("is_guest", Boolean, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+)
+
+room_events = Table(
+    "room_events",
+    metadata,
+    Column("room_id", ID, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+room_cameras = Table(
+    "room_cameras",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("room_id", ID, nullable=False, index=True),
+    Column("camera_id", ID, nullable=False),
+    Column("camera_name", String(100), nullable=False),
+    Column("org_path", String(260), nullable=False),
+    Column("user_id", ID, nullable=False),
+    Column("username", String(64), nullable=False),
+    Column("login_session_id", ID, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("viewers", Text, nullable=False),  # JSON list: who was in the room when it was shown
+    Column("started_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("end_reason", String(40)),
+    Index("ix_room_cameras_open", "ended_us"),
+)
+
+session_tokens = Table(
+    "session_tokens",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("user_id", ID),
+    Column("login_session_id", ID),
+    Column("room_id", ID),
+    Column("participant_id", ID),
+    Column("issued_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+    Column("used_us", BigInteger),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID),
+    Column("username", String(64), nullable=False),
+    Column("login_session_id", ID),
+    Column("room_id", ID, index=True),
+    Column("participant_id", ID),
+    Column("slot", String(80), nullable=False),
+    Column("resume_hash", String(64), nullable=False, unique=True),
+    Column("address", String(64), nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("end_reason", String(40)),
+    Index("ix_sessions_open", "ended_us", "user_id"),
+)
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("org_id", ID),
+    Column("org_path", String(260), nullable=False, index=True),
+    Column("kind", String(8), nullable=False),
+    Column("user_id", ID, nullable=False),
+    Column("auto_answer", Boolean, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("room_id", ID, nullable=False, unique=True),
+    Column("from_user_id", ID, nullable=False, index=True),
+    Column("from_name", String(100), nullable=False),
+    Column("to_user_id", ID, nullable=False, index=True),
+    Column("to_name", String(100), nullable=False),
+    Column("endpoint_id", ID),
+    Column("audio_only", Boolean, nullable=False),
+    Column("auto_answer", Boolean, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("reason", String(40)),
+    Column("created_us", BigInteger, nullable=False),
+    Column("deadline_us", BigInteger, nullable=False),
+    Column("answered_us", BigInteger),
+    Column("ended_us", BigInteger),
 )

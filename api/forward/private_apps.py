@@ -4,7 +4,7 @@ Used by services that forward data-plane requests. api has authenticated, author
 comes here. Upstream problem documents keep their code; upstream silence becomes UNAVAILABLE or TIMEOUT.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,11 +33,11 @@ _PASSED_CONTEXT = ("spans", "codec", "camera_id", "limit")
 class UnixWorkers:
     """Workers reached by the unix sockets they registered in the shared state; remembers them while it is away."""
 
-    def __init__(self, state: StateStore) -> None:
-        """Ask `state` who holds which camera."""
+    def __init__(self, state: StateStore, known: Iterable[SlotInfo] = ()) -> None:
+        """Ask `state` who holds which camera; until it has answered once, `known` slots are there."""
         self._state = state
         self._clients: dict[str, httpx.AsyncClient] = {}
-        self._known: dict[str, SlotInfo] = {}
+        self._known: dict[str, SlotInfo] = {info.slot: info for info in known}
         self._places: dict[str, str] = {}
 
     async def of_camera(self, camera_id: str) -> WorkerLink:
@@ -85,7 +85,7 @@ class UnixWorkers:
             transport = httpx.AsyncHTTPTransport(uds=info.socket)
             client = httpx.AsyncClient(transport=transport, base_url="http://worker", timeout=PRIVATE_TIMEOUT)
             self._clients[info.socket] = client
-        return WorkerLink(info.slot, client)
+        return WorkerLink(info.slot, client, info.socket)
 
     async def aclose(self) -> None:
         """Close the clients."""

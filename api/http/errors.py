@@ -9,9 +9,10 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
 from api.messages import locale_of, sentence
@@ -88,7 +89,7 @@ def problem(
     return JSONResponse(body, status, headers, media_type=PROBLEM)
 
 
-def answer(request: Request, error: HubError, **more: Any) -> Response:
+def answer(request: HTTPConnection, error: HubError, **more: Any) -> Response:
     """Return the problem document of `error` in the language and with the trace id of `request`."""
     request.state.error_code = error.code
     locale = locale_of(request.headers.get("accept-language", ""))
@@ -100,6 +101,22 @@ async def _on_hub_error(request: Request, error: Exception) -> Response:
     if status_of(error) >= 500:
         log.warning("request failed", code=error.code, cause=str(error), trace_id=request.state.trace_id)
     return answer(request, error)
+
+
+async def _on_refused_upgrade(socket: WebSocket, error: Exception) -> None:
+    """Answer instead of upgrading to a WebSocket."""
+    if isinstance(error, WebSocketRequestValidationError):
+        error = HubError(ErrorKind.INVALID, "the request is not valid", code="invalid_body")
+    assert isinstance(error, HubError)
+    await socket.send_denial_response(answer(socket, error))
+
+
+async def _on_either(connection: Request | WebSocket, error: Exception) -> Response | None:
+    """Answer a request, or refuse an upgrade."""
+    if isinstance(connection, WebSocket):
+        await _on_refused_upgrade(connection, error)
+        return None
+    return await _on_hub_error(connection, error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -138,7 +155,8 @@ def printable(text: str, limit: int = 200) -> str:
 
 def install(app: FastAPI) -> None:
     """Register the handlers."""
-    app.add_exception_handler(HubError, _on_hub_error)
+    app.add_exception_handler(HubError, _on_either)  # type: ignore[arg-type]  # Starlette knows one kind each
+    app.add_exception_handler(WebSocketRequestValidationError, _on_refused_upgrade)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_bug)

@@ -6,11 +6,13 @@ if it did not exist. A test walks all routes and
 fails on one without such a declaration.
 """
 
+import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from api.auth.actor import Actor
 from api.auth.address import network_of, plain_address
@@ -41,8 +43,15 @@ class Scope(StrEnum):
     """Held at the organisation of the path."""
     CAMERA = "camera"
     """Held at the camera of the path or of `?camera_id=`, by role or by personal grant."""
+    INVITED = "invited"
+    """A member of the room of the path, or a guest with link and passcode; the service tells which."""
+    ONCE = "once"
+    """A single-use token is presented in the conversation that follows; it names person and seat."""
     GRANT = "grant"
     """Held at the camera of the path, and a playback grant for it is presented (`api.http.grant_permission`)."""
+
+
+_OPEN = frozenset({Scope.PUBLIC, Scope.ONCE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +91,23 @@ class Permission:
     verb: Verb | None
     scope: Scope
 
-    async def __call__(self, request: Request) -> Access:
+    async def __call__(self, request: HTTPConnection) -> Access:
         """Return the access, or raise the HubError that says why not."""
         control: Control = request.app.state.control
         address = client_address(request)
         network = network_of(address)
         await control.limiter.take(ADDRESS, network)
-        actor = Actor(username="", address=address, trace_id=request.state.trace_id)
-        if self.scope is Scope.PUBLIC:
+        actor = Actor(username="", address=address, trace_id=trace_of(request))
+        if self.scope in _OPEN or (self.scope is Scope.INVITED and "authorization" not in request.headers):
             await control.limiter.take(ANONYMOUS, network)
             return Access(control.ctx, control, actor)
         principal = await self._authenticate(control, request, network)
         request.state.user = principal.username
         await control.limiter.take(ACCOUNT, principal.user_id)
-        actor = Actor(principal=principal, address=address, trace_id=request.state.trace_id)
+        actor = Actor(principal=principal, address=address, trace_id=trace_of(request))
         return await self._in_scope(request, Access(control.ctx, control, actor, principal))
 
-    async def _authenticate(self, control: Control, request: Request, network: str) -> Principal:
+    async def _authenticate(self, control: Control, request: HTTPConnection, network: str) -> Principal:
         try:
             return await principals.authenticate(control.ctx, bearer_token(request))
         except HubError as error:
@@ -106,9 +115,9 @@ class Permission:
                 await control.limiter.take(ANONYMOUS, network)
             raise
 
-    async def _in_scope(self, request: Request, access: Access) -> Access:
+    async def _in_scope(self, request: HTTPConnection, access: Access) -> Access:
         principal, verb = access.me, self.verb
-        if verb is None or self.scope is Scope.SELF:
+        if verb is None or self.scope in {Scope.SELF, Scope.INVITED}:
             return access
         if not principal.may_somewhere(verb):
             raise denied(verb)
@@ -132,12 +141,12 @@ def denied(verb: Verb) -> HubError:
     return HubError(ErrorKind.DENIED, "not allowed", code="denied", verb=verb.value)
 
 
-def _named(request: Request, name: str) -> str:
+def _named(request: HTTPConnection, name: str) -> str:
     found = request.path_params.get(name) or request.query_params.get(name) or ""
     return check_id(str(found))
 
 
-def bearer_token(request: Request) -> str:
+def bearer_token(request: HTTPConnection) -> str:
     """Return the bearer token; HubError UNAUTHENTICATED `token_missing`."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -145,16 +154,28 @@ def bearer_token(request: Request) -> str:
     return token.strip()
 
 
-def client_address(request: Request) -> str:
+def client_address(request: HTTPConnection) -> str:
     """Return the peer's address as the server (which may trust a proxy) sees it."""
     return plain_address(request.client.host) if request.client else "local"
 
 
+def trace_of(request: HTTPConnection) -> str:
+    """Return the trace id of a request; a WebSocket, which passes no middleware of ours, gets one here."""
+    found = getattr(request.state, "trace_id", None)
+    if found is None:
+        found = request.state.trace_id = secrets.token_hex(16)
+    return str(found)
+
+
 PUBLIC = Permission(None, Scope.PUBLIC)
+INVITED = Permission(Verb.ROOM_JOIN, Scope.INVITED)
+BY_TOKEN = Permission(None, Scope.ONCE)
 LOGGED_IN = Permission(None, Scope.SELF)
 
 Public = Annotated[Access, Depends(PUBLIC)]
 LoggedIn = Annotated[Access, Depends(LOGGED_IN)]
+Invited = Annotated[Access, Depends(INVITED)]
+ByToken = Annotated[Access, Depends(BY_TOKEN)]
 
 
 def require(verb: Verb, scope: Scope) -> Permission:

@@ -32,7 +32,7 @@ from api.processes.start import start_process
 from api.secrets.certificates import LocalAuthority, TlsFiles, server_names
 from api.secrets.cipher import Cipher, derive_key
 from api.settings import Settings
-from api.state import State
+from api.state import SlotInfo, State
 from media.base.clock import Clock, SystemClock, utc_of_us
 from media.base.tasks import Owner
 from streams.ingest.networks import SourceNetworks
@@ -42,6 +42,10 @@ log = structlog.get_logger(__name__)
 GRACEFUL_S = 2
 """Event streams never end by themselves; downloads are asked for again."""
 
+SESSION_FRAME_BYTES = 4 * (256 << 10) + 4096
+"""An offer of 256 Ki characters of up to four bytes; the gate counts characters."""
+PING_S = 20.0
+"""A phone whose network has gone is noticed within 40 s; proxies cut what is silent for 60 s."""
 RENEW_EVERY_S = 86_400.0
 TLS_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secrecy and authenticated encryption, which every browser since 2015 has."""
@@ -52,7 +56,7 @@ async def open_context(settings: Settings, clock: Clock) -> AsyncIterator[ApiCon
     """Give everything the control plane needs, with the database in its present shape; closes it all."""
     db = Database(settings.sqlalchemy_url)
     state = State.open(settings.state_url)
-    workers = UnixWorkers(state)
+    workers = UnixWorkers(state, own_slots(settings))
     passwords = Passwords()
     transport = httpx.AsyncHTTPTransport(uds=str(settings.replay_socket))
     replay = httpx.AsyncClient(transport=transport, base_url="http://replay", timeout=30.0)
@@ -77,8 +81,20 @@ async def open_context(settings: Settings, clock: Clock) -> AsyncIterator[ApiCon
         await db.aclose()
 
 
+def own_slots(settings: Settings) -> list[SlotInfo]:
+    """Return the worker slots of this node as they register themselves, for a start without the shared state."""
+    return [
+        SlotInfo(
+            slot=f"{settings.node}/{number}", node=settings.node, number=number, workers=settings.workers,
+            socket=str(settings.worker_socket(number)), is_manned=True,
+        )
+        for number in range(settings.workers)
+    ]  # fmt: skip
+
+
 def _options(settings: Settings) -> ControlOptions:
     return ControlOptions(
+        session_spread=settings.session_spread,
         turn_urls=settings.turn_urls,
         turn_secret=settings.turn_secret.get_secret_value() if settings.turn_secret else None,
         node=settings.node,
@@ -146,6 +162,11 @@ def server_config(app: FastAPI, settings: Settings, port: int) -> uvicorn.Config
         proxy_headers=True,
         forwarded_allow_ips="127.0.0.1,::1",
         http=GuardedProtocol,
+        ws="websockets-sansio",
+        ws_max_size=SESSION_FRAME_BYTES,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        ws_per_message_deflate=False,
     )
 
 

@@ -27,6 +27,9 @@ HEAD_TIMEOUT_S = 20.0
 MAX_CONNECTIONS = 8000
 """Of one server: 5000 consoles with their event streams, and as many again would exhaust memory before sense."""
 
+SESSION_PATH = b"/api/v1/session"
+"""The only WebSocket of the public servers."""
+
 _clock = SystemClock()
 _told = RateLimited(every_s=1.0)
 
@@ -115,6 +118,11 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_bytes > HEAD_LIMIT_BYTES or self._head_lines > HEAD_LIMIT_LINES:
             self._refuse(431, "head_too_large")
             raise ValueError("the head is too large")  # ends the parsing; the answer has been sent
+
+    def _should_upgrade(self) -> bool:
+        """Upgrade to a WebSocket where there is one; anywhere else the wish is passed over (RFC 9110 §7.8)."""
+        path = self.url.partition(b"?")[0]
+        return path == SESSION_PATH and self.url.isascii() and bool(super()._should_upgrade())
 
     # Refusing.
 

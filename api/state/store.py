@@ -11,11 +11,12 @@ from api.state.cameras import CameraStore
 from api.state.door import connect, translated
 from api.state.events import EventStore
 from api.state.messages import MessageStore
+from api.state.rooms import RoomStore
 from api.state.slots import SlotStore
 from media.base.errors import ErrorKind, HubError
 
 
-class State(CameraStore, SlotStore, EventStore, BucketStore, MessageStore):
+class State(CameraStore, SlotStore, EventStore, BucketStore, MessageStore, RoomStore):
     """The state shared by the processes of the hub."""
 
     @classmethod

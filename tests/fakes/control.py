@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +39,7 @@ class FakeState:
         self.is_limiting = False
         self.events: list[WorkerEvent] = []
         self.acked: list[str] = []
+        self.room_slots: dict[str, str] = {}
         self.said: list[tuple[str, dict[str, Any]]] = []
         self._ears: list[asyncio.Queue[Message]] = []
 
@@ -74,6 +75,14 @@ class FakeState:
     async def slots(self) -> dict[str, SlotInfo]:
         self._up()
         return {"node/0": SlotInfo(slot="node/0", node="node", number=0, workers=1, socket="/none", is_manned=True)}
+
+    async def put_room_slot(self, room_id: str, slot: str) -> None:
+        self._up()
+        self.room_slots[room_id] = slot
+
+    async def replace_room_slots(self, slots: Mapping[str, str]) -> None:
+        self._up()
+        self.room_slots = dict(slots)
 
     async def publish(self, channel: str, data: dict[str, Any]) -> None:
         self._up()
@@ -132,7 +141,7 @@ class FakePrivate:
     def app(self) -> FastAPI:
         app = FastAPI(openapi_url=None)
 
-        @app.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "DELETE", "PATCH"])
+        @app.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"])
         async def anything(request: Request, path: str) -> Response:
             self.asked.append((request.method, f"/{path}", {**request.query_params}))
             for look in self.before_answer:
@@ -166,6 +175,7 @@ class FakeWorkers:
     def __init__(self, app: FastAPI) -> None:
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://worker")
         self.is_down = False
+        self.socket = "/none"
 
     async def of_camera(self, camera_id: str) -> WorkerLink:
         return self._link()
@@ -182,7 +192,7 @@ class FakeWorkers:
     def _link(self) -> WorkerLink:
         if self.is_down:
             raise HubError(ErrorKind.UNAVAILABLE, "no worker is up", code="worker_unavailable")
-        return WorkerLink("node/0", self.client)
+        return WorkerLink("node/0", self.client, self.socket)
 
 
 @dataclass

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import api
-from api.messages import OF_CODE, OF_KIND, locale_of, sentence
+from api.messages import OF_CLOSING, OF_CODE, OF_KIND, locale_of, sentence
 from media.base.errors import ErrorKind
+from streams.session.codes import CLOSE_NUMBERS
 
 HERE = Path(api.__file__).parent
 OURS = (
@@ -28,7 +29,7 @@ def test_every_code_of_the_control_plane_has_a_sentence() -> None:
 
 def test_every_kind_has_a_sentence_in_both_languages() -> None:
     assert OF_KIND.keys() == set(ErrorKind)
-    for one in (*OF_KIND.values(), *OF_CODE.values()):
+    for one in (*OF_KIND.values(), *OF_CODE.values(), *OF_CLOSING.values()):
         assert re.search(r"[\u4e00-\u9fff]", one.zh)
         assert one.en.isascii()
 
@@ -46,3 +47,7 @@ def test_an_unknown_code_gets_the_sentence_of_its_kind() -> None:
 )  # fmt: skip
 def test_the_language_is_the_browsers(header: str, locale: str) -> None:
     assert locale_of(header) == locale
+
+
+def test_every_end_of_a_session_has_a_sentence() -> None:
+    assert OF_CLOSING.keys() == CLOSE_NUMBERS.keys()

@@ -5,7 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from api.app import API_ROUTERS, PAGE_ROUTERS, permission_of
 from api.auth.verbs import Verb
@@ -14,6 +14,7 @@ from tests.fakes.control import Plane
 
 PUBLIC = {
     ("GET", "/setup"), ("POST", "/setup"), ("POST", "/auth/login"), ("POST", "/auth/refresh"),
+    ("GET", "/rooms/{room_id}/invitation"),  # what the link of an invitation tells before the passcode is known
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
     ("GET", "/openapi.json"), ("GET", "/docs"), ("GET", "/docs/start.js"), ("GET", "/docs/{name}"),
     ("GET", "/{path:path}"), ("HEAD", "/{path:path}"),
@@ -21,11 +22,21 @@ PUBLIC = {
 """Whoever adds to this list says why in the commit."""
 
 
-def routes() -> Iterator[APIRoute]:
+INVITED = {("POST", "/rooms/{room_id}/join")}
+"""Members by log-in, guests by link and passcode."""
+SOCKETS = {("WEBSOCKET", "/session")}
+"""Opened without a log-in: the first message brings a token that names person and seat."""
+
+
+def routes() -> Iterator[APIRoute | APIWebSocketRoute]:
     for router in (*API_ROUTERS, *PAGE_ROUTERS):
         for route in router.routes:
-            assert isinstance(route, APIRoute), f"{route} can declare nothing"
+            assert isinstance(route, APIRoute | APIWebSocketRoute), f"{route} can declare nothing"
             yield route
+
+
+def methods(route: APIRoute | APIWebSocketRoute) -> set[str]:
+    return set(route.methods) if isinstance(route, APIRoute) else {"WEBSOCKET"}
 
 
 def test_every_route_declares_exactly_one_permission() -> None:
@@ -39,15 +50,25 @@ def test_only_the_listed_routes_are_public() -> None:
         permission = permission_of(route)
         assert permission is not None
         if permission.scope is Scope.PUBLIC:
-            found |= {(method, route.path) for method in route.methods}
+            found |= {(method, route.path) for method in methods(route)}
     assert found == PUBLIC
+
+
+def test_only_the_listed_routes_trust_a_token_or_an_invitation() -> None:
+    found = set()
+    for route in routes():
+        permission = permission_of(route)
+        assert permission is not None
+        if permission.scope in {Scope.ONCE, Scope.INVITED}:
+            found |= {(method, route.path) for method in methods(route)}
+    assert found == SOCKETS | INVITED
 
 
 def test_a_route_without_a_verb_is_public_or_ones_own() -> None:
     for route in routes():
         permission = permission_of(route)
         assert permission is not None
-        assert permission.verb is not None or permission.scope in {Scope.PUBLIC, Scope.SELF}, route.path
+        assert permission.verb is not None or permission.scope in {Scope.PUBLIC, Scope.SELF, Scope.ONCE}, route.path
 
 
 def test_scopes_that_name_a_thing_find_it_in_the_path_or_query() -> None:
@@ -70,7 +91,7 @@ def test_every_operation_of_the_openapi_document_says_its_permission(plane: Plan
             declared = operation.get("x-permission")
             assert declared, f"{method} {path} declares no permission"
             assert declared.get("verb") in verbs
-            assert ("security" in operation) is (declared["scope"] != "public")
+            assert ("security" in operation) is (declared["scope"] not in {"public", "invited"})
             count += 1
     assert count >= 50
 
