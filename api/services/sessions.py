@@ -5,6 +5,7 @@ or shared state were away. Called by the gate (`control.gate`), the sweeper and 
 watched in a session are the business of `services.session_views`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -138,21 +139,25 @@ async def _add(
         room = await rooms.get(connection, seat.room_id)
         details = {"session": session.id, "venue": seat.venue, "role": seat.role, "guest": seat.is_guest}
         path = room.org_path if room else "/"
-        await audit.append(
-            connection, entry(session, seat, now_us, "room.join", path, trace_id=actor.trace_id, **details)
-        )
+        await audit.append(connection, entry(session, seat, (now_us, path), "room.join", details, actor.trace_id))
     spent = row.token_hash if isinstance(row, TokenRow) else None
     return Opening(session, seat, resume, is_resume=False, spent=spent)
 
 
 def entry(
-    session: SessionRow, seat: SeatRow | None, at_us: int, action: str, path: str, *, trace_id: str = "", **details: Any
+    session: SessionRow,
+    seat: SeatRow | None,
+    at: tuple[int, str],
+    action: str,
+    more: Mapping[str, Any],
+    trace_id: str = "",
 ) -> AuditEntry:
-    """Return an audit entry about somebody's being in a room."""
+    """Return an audit entry about somebody's being in a room; `at` is when, and the room's organisation path."""
+    at_us, path = at
     named = {"participant": session.participant_id, "name": seat.display_name if seat else session.username}
     return AuditEntry(
         at_us=at_us, user_id=session.user_id, username=session.username, address=session.address, action=action,
-        target_kind="room", target_id=session.room_id or "", org_path=path, details=named | details,
+        target_kind="room", target_id=session.room_id or "", org_path=path, details=named | dict(more),
         trace_id=trace_id[:40],
     )  # fmt: skip
 
@@ -247,6 +252,6 @@ async def note_end(ctx: ApiContext, session_id: str, reason: str) -> bool:
             stayed_s = round((now_us - session.started_us) / 1e6, 1)
             path = room.org_path if room else "/"
             more: dict[str, Any] = {"session": session.id, "reason": reason, "stayed_s": stayed_s}
-            entries.append(entry(session, seat, now_us, "room.leave", path, **more))
+            entries.append(entry(session, seat, (now_us, path), "room.leave", more))
         await audit.append(connection, *entries)
     return True
