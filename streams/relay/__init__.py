@@ -1,0 +1,1 @@
+"""Sources and control messages between workers, each source once per worker."""
