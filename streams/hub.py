@@ -74,6 +74,7 @@ class Stream:
         self.tracks: tuple[Track, ...] = ()
         self.gop = GopCache(gop_cache_bytes)
         self._readers: tuple[Reader, ...] = ()
+        self._listeners: tuple[Callable[[], None], ...] = ()
         self.last_end = EndReason.UNKNOWN
 
     @property
@@ -101,12 +102,23 @@ class Stream:
         """Remove `reader`; nothing happens when it is not attached."""
         self._readers = tuple(r for r in self._readers if r is not reader)
 
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after a run has begun or ended, without the units between; return what stops it."""
+        self._listeners = (*self._listeners, listener)
+
+        def stop() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return stop
+
     def begin(self, tracks: Iterable[Track]) -> None:
         """Begin a run with these tracks."""
         self.gop.clear()
         self.tracks = tuple(tracks)
         for reader in self._readers:
             self._call(reader, lambda r: r.on_run(self.tracks))
+        for listener in self._listeners:
+            listener()
 
     def retune(self, params: CodecParams, track: int) -> None:
         """Remember that the units of `track` carry new `params` from here on, for readers that attach later.
@@ -133,6 +145,8 @@ class Stream:
         self.gop.clear()
         for reader in self._readers:
             self._call(reader, lambda r: r.on_end(reason))
+        for listener in self._listeners:
+            listener()
 
     def _call(self, reader: Reader, call: Callable[[Reader], None]) -> None:
         try:

@@ -6,11 +6,12 @@ workers pulled, on first demand and let go when the last holder has left for a w
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import SourceId
+from media.base.tasks import Owner
 from streams.publication import Publication
 
 LINGER_S = 5.0
@@ -29,22 +30,32 @@ class Opener(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Held:
-    """A publication that was opened, its opener, and how many hold it."""
+    """A source that is open or being opened, its opener, and how many hold it or wait for it."""
 
     opened: asyncio.Future[Publication]
     opener: Opener
     holders: int = 0
-    linger: asyncio.TimerHandle | None = field(default=None)
+    opening: asyncio.Task[None] | None = None
+    linger: asyncio.TimerHandle | None = None
+
+    @property
+    def publication(self) -> Publication | None:
+        """Return what was opened; None before, and when it failed."""
+        is_there = self.opened.done() and not self.opened.cancelled() and self.opened.exception() is None
+        return self.opened.result() if is_there else None
 
 
 class Plane:
     """The publications of one worker."""
 
-    def __init__(self, slot: str, cameras: Opener, remote: Opener | None) -> None:
+    def __init__(self, slot: str, cameras: Opener, remote: Opener | None, *, linger_s: float = LINGER_S) -> None:
         """Serve the worker in `slot`; without `remote`, sources of other workers are not found."""
         self.slot = slot
+        self._linger_s = linger_s
+        self._owner = Owner("plane")
+        self._outlived: list[_Held] = []
         self._cameras = cameras
         self._remote = remote
         self._own: dict[SourceId, Publication] = {}
@@ -79,30 +90,56 @@ class Plane:
         own = self._own.get(source)
         if own is not None:
             return own
-        opener = self._opener(source, slot)
         held = self._held.get(source)
-        if held is None or (held.opened.done() and not held.opened.cancelled() and held.opened.result().is_ended):
-            held = self._held[source] = _Held(asyncio.get_running_loop().create_future(), opener)
-            held.holders = 1
-            try:
-                held.opened.set_result(await opener.open(source, slot))
-            except BaseException:
-                held.opened.cancel()
-                if self._held.get(source) is held:
-                    del self._held[source]
-                raise
-            return held.opened.result()
+        if held is not None and held.publication is not None and held.publication.is_ended:
+            self._outlive(held)
+            held = None
+        held = held or self._begin(source, slot)
         held.holders += 1
         if held.linger is not None:
             held.linger.cancel()
             held.linger = None
         try:
             return await asyncio.shield(held.opened)
-        except asyncio.CancelledError:
-            if held.opened.cancelled():
-                raise HubError(ErrorKind.UNAVAILABLE, "the source could not be opened", code="source_offline") from None
+        except BaseException as error:
             self._let_go(source, held)
+            if isinstance(error, asyncio.CancelledError) and held.opened.cancelled() and not _is_cancelled():
+                raise HubError(ErrorKind.UNAVAILABLE, "the worker is ending", code="source_offline") from None
             raise
+
+    def _outlive(self, held: _Held) -> None:
+        """Keep an ended publication until the last who holds it has let go; newcomers get another."""
+        if held.holders:
+            self._outlived.append(held)
+
+    def _begin(self, source: SourceId, slot: str) -> _Held:
+        """Open a source for all who want it: one who gives up does not spoil it for the others."""
+        held = _Held(asyncio.get_running_loop().create_future(), self._opener(source, slot))
+        self._held[source] = held
+        held.opening = self._owner.start(self._open(source, slot, held), source)
+        return held
+
+    async def _open(self, source: SourceId, slot: str, held: _Held) -> None:
+        try:
+            publication = await held.opener.open(source, slot)
+        except HubError as error:
+            self._failed(source, held, error)
+        except asyncio.CancelledError:
+            held.opened.cancel()
+            raise
+        except BaseException:
+            self._failed(source, held, HubError(ErrorKind.UNAVAILABLE, "it failed to open", code="source_offline"))
+            raise
+        else:
+            held.opened.set_result(publication)
+            if held.holders == 0:  # everybody has given up meanwhile
+                self._linger(source, held)
+
+    def _failed(self, source: SourceId, held: _Held, error: HubError) -> None:
+        if self._held.get(source) is held:
+            del self._held[source]
+        held.opened.set_exception(error)
+        held.opened.exception()  # seen, also when nobody waits any more
 
     def _opener(self, source: SourceId, slot: str) -> Opener:
         if slot and slot != self.slot:
@@ -115,26 +152,42 @@ class Plane:
 
     def release(self, publication: Publication) -> None:
         """Hold a publication no more; nothing happens for this worker's own."""
-        held = self._held.get(publication.source)
-        if held is not None and held.opened.done() and held.opened.result() is publication:
-            self._let_go(publication.source, held)
+        for held in (self._held.get(publication.source), *self._outlived):
+            if held is not None and held.publication is publication:
+                self._let_go(publication.source, held)
+                return
 
     def _let_go(self, source: SourceId, held: _Held) -> None:
         held.holders -= 1
-        if held.holders == 0:
-            held.linger = asyncio.get_running_loop().call_later(LINGER_S, self._close, source, held)
+        if held.holders == 0 and held.publication is not None:
+            self._linger(source, held)
+
+    def _linger(self, source: SourceId, held: _Held) -> None:
+        held.linger = asyncio.get_running_loop().call_later(self._linger_s, self._close, source, held)
 
     def _close(self, source: SourceId, held: _Held) -> None:
+        if held.linger is not None:
+            held.linger.cancel()
+            held.linger = None
         if self._held.get(source) is held:
             del self._held[source]
-        held.opener.close(held.opened.result())
+        self._outlived = [other for other in self._outlived if other is not held]
+        if held.publication is not None:
+            held.opener.close(held.publication)
+        elif held.opening is not None:
+            held.opening.cancel()
 
     def close(self) -> None:
-        """End everything."""
+        """End everything, also what is being opened."""
         for publication in tuple(self._own.values()):
             self.withdraw(publication)
         for source, held in tuple(self._held.items()):
-            if held.linger is not None:
-                held.linger.cancel()
-            if held.opened.done() and not held.opened.cancelled():
-                self._close(source, held)
+            self._close(source, held)
+        for held in tuple(self._outlived):
+            if held.publication is not None:
+                self._close(held.publication.source, held)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from media.base.ids import SourceId
-from media.packet import Kind
+from media.packet import Codec, Kind
 from streams.webrtc.outlet import SourceTrack
 
 
@@ -74,6 +74,8 @@ class PublishedTrack:
         self.origin = origin
         self.is_live = True
         """False while the source is away or muted: subscribers keep their places and wait."""
+        self.publication: Publication | None = None
+        """Whose track it is, once it was put there."""
         self._watchers: Counter[str] = Counter()
 
     def layer(self, rid: str) -> Layer | None:
@@ -108,6 +110,8 @@ class Publication:
         """Begin without tracks."""
         self.source = source
         self.is_ended = False
+        self.left_out: frozenset[Codec] = frozenset()
+        """Codecs the source sends that WebRTC cannot carry: their tracks are not among `tracks`."""
         self._tracks: dict[TrackName, PublishedTrack] = {}
         self._listeners: tuple[OnChange, ...] = ()
 
@@ -122,6 +126,7 @@ class Publication:
 
     def put(self, track: PublishedTrack) -> None:
         """Add a track, or put it in the place of its namesake, and tell the listeners."""
+        track.publication = self
         self._tracks[track.name] = track
         self.changed()
 

@@ -40,9 +40,11 @@ from streams.ingest.connector import RtspConnector
 from streams.ingest.leftover import FileSessionStore
 from streams.ingest.networks import SourceNetworks
 from streams.ingest.probe import Prober
+from streams.plane import Plane
 from streams.registry import Registry
 from streams.snapshot import Snapshotter
 from streams.source import ConnectGate, SupervisorWorld
+from streams.webrtc.camera_source import CameraSources
 from streams.webrtc.engine import EngineSettings, WebRtcEngine
 from streams.webrtc.viewer import ViewerStats
 from streams.webrtc.whep import WhepEndpoint
@@ -82,7 +84,8 @@ class Worker:
             stack.push_async_callback(self._say_goodbye)
             recorder = await stack.enter_async_context(self._open_recorder())
             engine = WebRtcEngine(self._engine_settings(), self.clock)
-            whep = WhepEndpoint(engine, self.hub, self._on_session_end)
+            plane = Plane(self.slot.name, CameraSources(self.hub, engine), None)
+            whep = WhepEndpoint(engine, plane, self._on_session_end)
             announcer = Announcer(self.state, self.slot.name, self.clock)
             sessions = FileSessionStore(self.settings.data_dir / "workers" / f"sessions-{self.number}.json")
             stack.push_async_callback(sessions.aclose)
@@ -90,7 +93,7 @@ class Worker:
             stack.push_async_callback(registry.aclose)
             await engine.start()
             stack.push_async_callback(engine.aclose)
-            await whep.start()
+            stack.callback(plane.close)
             stack.push_async_callback(whep.aclose)
             deck = Deck(self.hub, registry, recorder, Cipher(self.settings.secret), self.clock)
             server = await self._serve_private(stack, deck, registry, whep, recorder)

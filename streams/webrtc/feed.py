@@ -1,13 +1,13 @@
 """The hub reader that turns one stream into numbered packets, once for all its viewers.
 
-One per stream with viewers, made and dropped by `whep`, called by the hub on the event loop for every access unit.
+Made and dropped by `camera_source` as somebody watches, called by the hub on the event loop for every access unit.
 Packetises each unit once, joins runs on one timeline so that a camera's reconnection needs no new session, and keeps
 the group since the last key frame for latecomers. Never raises and never waits; a malformed unit is counted.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -47,51 +47,51 @@ class FeedCounters:
 class Feed:
     """A `media.packet.Reader`."""
 
-    def __init__(self, stream: Stream, pump: Pump, on_codecs: Callable[["Feed"], None]) -> None:
-        """Attach to `stream`; `on_codecs` is told when a run begins with codecs other than the last run's."""
+    def __init__(
+        self,
+        stream: Stream,
+        pump: Pump,
+        *,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        tracks: Mapping[Kind, SourceTrack] | None = None,
+    ) -> None:
+        """Attach to `stream` and feed its first track of each of `kinds`.
+
+        `tracks` that have been fed before go on where they were, unless their codec has changed.
+        """
         self.key: StreamKey = stream.key
         self.counters = FeedCounters()
-        self.tracks: dict[Kind, SourceTrack] = {}
+        self.tracks: dict[Kind, SourceTrack] = dict(tracks or {})
         self.is_live = False
         self.all_params: dict[Kind, CodecParams] = {}
         """Codecs of the current run, also those we cannot carry."""
         self.stream = stream
         self._pump = pump
-        self._on_codecs = on_codecs
+        self._kinds = kinds
         self._packetizers: dict[int, tuple[SourceTrack, RunTimeline, VideoPacketizer | AudioPacketizer]] = {}
-        self._timelines: dict[Kind, RunTimeline] = {}
         self._inbox: deque[AccessUnit] = deque()
         self._drain_handle: asyncio.Handle | None = None
-        self._inbox.extend(stream.attach(self))
+        self._inbox.extend(unit for unit in stream.attach(self) if unit.kind is Kind.VIDEO)
         self._drain()
 
     def close(self) -> None:
-        """Detach from the stream."""
+        """Detach from the stream; a latecomer must not begin with what was cached so far."""
         self.stream.detach(self)
+        self._inbox.clear()
         if self._drain_handle is not None:
             self._drain_handle.cancel()
-
-    def serves(self, source: SourceTrack) -> bool:
-        """Tell whether an outlet of `source` still gets what was negotiated; sound that is gone leaves the picture."""
-        if source.kind is Kind.AUDIO:
-            return self.tracks.get(Kind.AUDIO) is source
-        params = self.all_params.get(source.kind)
-        return self.tracks.get(source.kind) is source and params is not None and params.codec is source.params.codec
+        self._end_groups()
 
     def on_run(self, tracks: tuple[Track, ...]) -> None:
         """Begin a run; tracks whose codec is as before go on where they were."""
-        before = {kind: params.codec for kind, params in self.all_params.items()}
         self.is_live = True
         self.all_params = {}
         self._packetizers = {}
         self._inbox.clear()
         for track in tracks:
-            if track.kind not in self.all_params:
+            if track.kind in self._kinds and track.kind not in self.all_params:
                 self.all_params[track.kind] = track.params
                 self._open_track(track)
-        after = {kind: params.codec for kind, params in self.all_params.items()}
-        if before and after != before:
-            self._on_codecs(self)
 
     def _open_track(self, track: Track) -> None:
         codec = track.params.codec
@@ -100,9 +100,9 @@ class Feed:
         source = self.tracks.get(track.kind)
         if source is None or source.params.codec is not codec:
             source = self.tracks[track.kind] = SourceTrack(track.params)
-            source.timeline = self._timelines[track.kind] = RunTimeline(track.params.clock_rate_hz)
+        timeline = source.timeline
+        assert isinstance(timeline, RunTimeline)
         source.params = track.params
-        timeline = self._timelines[track.kind]
         timeline.begin_run(track.params.clock_rate_hz)
         packetizer = VideoPacketizer(codec) if track.kind is Kind.VIDEO else AudioPacketizer(codec)
         self._packetizers[track.index] = (source, timeline, packetizer)
@@ -119,6 +119,9 @@ class Feed:
         del reason
         self.is_live = False
         self._inbox.clear()
+        self._end_groups()
+
+    def _end_groups(self) -> None:
         for source in self.tracks.values():
             source.history.end_group()
             source.pause()

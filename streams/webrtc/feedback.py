@@ -1,6 +1,6 @@
 """What a viewer's RTCP means to us, and the reports we send.
 
-Pure; called by `viewer` a few times a second. Reduces `media.rtp.rtcp`'s packets to the three things a sender acts
+Pure; called by `subscribing` a few times a second. Reduces `media.rtp.rtcp`'s packets to the three things a sender acts
 on: reception reports, lost packets, and the wish for a key frame.
 """
 
@@ -21,6 +21,28 @@ class Feedback:
     reports: tuple[ReportBlock, ...]
     nacks: tuple[tuple[int, tuple[int, ...]], ...]
     key_requests: tuple[int, ...]
+
+
+class Allowance:
+    """A token bucket: `per_s` a second, at most `burst` at once. Time is an argument."""
+
+    __slots__ = ("_burst", "_credit", "_filled_ns", "_per_ns")
+
+    def __init__(self, per_s: float, burst: float) -> None:
+        """Start full."""
+        self._per_ns = per_s / 1e9
+        self._burst = burst
+        self._credit = burst
+        self._filled_ns = 0
+
+    def take(self, now_ns: int) -> bool:
+        """Take one; False when there is none."""
+        self._credit = min(self._credit + (now_ns - self._filled_ns) * self._per_ns, self._burst)
+        self._filled_ns = now_ns
+        if self._credit < 1:
+            return False
+        self._credit -= 1
+        return True
 
 
 def read_feedback(plain: bytes) -> Feedback:

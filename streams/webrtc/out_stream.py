@@ -7,6 +7,7 @@ pictures, so that a switch from one camera to another lasts as long for the view
 
 import secrets
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -70,6 +71,8 @@ class OutStream:
         self.takes_extension = takes_extension
         self.holder: Outlet | None = None
         """The outlet that sends now."""
+        self.on_switch: Callable[[Outlet], None] = _nothing
+        """Told of every outlet that begins to send in the place of another."""
         self.packets = 0
         self.octets = 0
         self._clock = clock
@@ -82,9 +85,12 @@ class OutStream:
 
     def claim(self, outlet: "Outlet") -> SplicePoint:
         """Let `outlet` send from now on; who sent before leaves first. Return where the numbers stand."""
-        if self.holder is not None and self.holder is not outlet:
-            self.holder.stop()
+        before = self.holder
+        if before is not None and before is not outlet:
+            before.stop()
         self.holder = outlet
+        if before is not outlet:
+            self.on_switch(outlet)
         timeline, rate_hz = outlet.track.timeline, outlet.track.clock_rate_hz
         return SplicePoint(self._next_seq, self._first_ts, self._wished_offset(timeline, rate_hz))
 
@@ -139,3 +145,7 @@ class OutStream:
         if current is not None and (found := current.find(out_seq)) is not None:
             return found
         return next((found for span in reversed(self._spans) if (found := span.find(out_seq)) is not None), None)
+
+
+def _nothing(_outlet: "Outlet") -> None:
+    """Stands where nobody asks."""

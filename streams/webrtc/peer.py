@@ -15,7 +15,7 @@ from aiortc import RTCCertificate, RTCIceTransport
 from aiortc import rtcdtlstransport as dtls
 
 from media.base.clock import Clock
-from media.base.errors import RemoteProtocolError
+from media.base.errors import ErrorKind, HubError, RemoteProtocolError
 from media.srtp import SrtpSession
 from streams.webrtc.batch import PeerAddress
 from streams.webrtc.ice import IceAgent, IceEvents
@@ -58,14 +58,14 @@ class _DtlsLink:
     """What aiortc's DTLS transport needs of an ICE transport: a role, a way in and a way out."""
 
     def __init__(self, agent: IceAgent) -> None:
-        self._agent = agent
+        self.agent = agent
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._is_closed = False
         self.dropped = 0
 
     @property
     def role(self) -> str:
-        return "controlling" if self._agent.ice_controlling else "controlled"
+        return "controlling" if self.agent.ice_controlling else "controlled"
 
     def put(self, data: bytes) -> None:
         if self._queue.qsize() >= DTLS_QUEUE_PACKETS:
@@ -86,7 +86,7 @@ class _DtlsLink:
         return data
 
     async def _send(self, data: bytes) -> None:
-        await self._agent.send(data)
+        await self.agent.send(data)
 
 
 class Peer:
@@ -97,16 +97,16 @@ class Peer:
         self._port = port
         self._clock: Clock = port.clock
         self._events = events
+        self._hosts = hosts
         self._ended = asyncio.Event()
         self._end = PeerEnd.CLOSED
-        ice_events = IceEvents(self._on_pair, self._on_ice_lost, self._on_heard, self._on_dtls, self._on_media)
-        self._agent = IceAgent(port, hosts, ice_events)
+        self._agent = self._make_agent()
+        self._former: IceAgent | None = None
+        """The agent of the generation before, which carries media until the new one is connected."""
         self._link = _DtlsLink(self._agent)
         self._dtls = dtls.RTCDtlsTransport(cast(RTCIceTransport, self._link), [certificate])
         self._dtls._srtp_profiles = _PROFILES  # noqa: SLF001  # aiortc would prefer AES-256
         self._dtls.on("statechange", self._on_dtls_state)
-        self.fragment: str = self._agent.local_username
-        self.password: str = self._agent.local_password
         self.setup = "passive"
         self.remote_fragment = ""
         self.address: PeerAddress | None = None
@@ -116,6 +116,28 @@ class Peer:
         self.tag_bytes = 0
         self.profile = ""
         self.refused = 0
+
+    def _make_agent(self) -> IceAgent:
+        agent: IceAgent
+        events = IceEvents(
+            on_pair=lambda address: self._on_pair(agent, address),
+            on_lost=lambda: self._on_ice_lost(agent),
+            on_heard=self._on_heard,
+            on_dtls=self._on_dtls,
+            on_media=self._on_media,
+        )
+        agent = IceAgent(self._port, self._hosts, events)
+        return agent
+
+    @property
+    def fragment(self) -> str:
+        """Return our ICE user fragment, of the newest generation."""
+        return str(self._agent.local_username)
+
+    @property
+    def password(self) -> str:
+        """Return our ICE password."""
+        return str(self._agent.local_password)
 
     def candidate_lines(self) -> tuple[str, ...]:
         """Return our candidates as SDP attribute values."""
@@ -160,6 +182,30 @@ class Peer:
         self.tx = SrtpSession(self._dtls._tx_srtp)  # noqa: SLF001
         self.rx = SrtpSession(self._dtls._rx_srtp)  # noqa: SLF001
 
+    def renew(self, offer: Offer) -> None:
+        """Take fresh ICE credentials for an offer with fresh ones (RFC 8445 §9); `reconnect` must follow.
+
+        DTLS and the keys stay, and media goes the old way until the new one is found. HubError CONFLICT
+        `ice_restart_unsupported` while an earlier generation is still connecting.
+        """
+        if self._former is not None or self.tx is None:
+            raise HubError(ErrorKind.CONFLICT, "not connected yet", code="ice_restart_unsupported")
+        self._former, self._agent = self._agent, self._make_agent()
+        self._agent.ice_controlling = offer.is_ice_lite
+        self._agent.remote_is_lite = offer.is_ice_lite
+        self.remote_fragment = offer.ice_fragment
+
+    async def reconnect(self, offer: Offer) -> None:
+        """Connect the new generation and drop the old one; when it fails, the path ends."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._agent.establish(offer.ice_fragment, offer.ice_password, offer.candidates)
+        except (TimeoutError, ConnectionError):
+            self._finish(PeerEnd.ICE_FAILED)
+        former, self._former = self._former, None
+        if former is not None:
+            await former.close()
+
     async def add_candidates(self, candidates: list[RemoteCandidate]) -> None:
         """Take trickled candidates; those beyond aioice's patience are ignored."""
         for candidate in candidates:
@@ -189,6 +235,8 @@ class Peer:
             self._port.batch.retire(self.address)
         await self._dtls.stop()
         self._link.close()
+        if self._former is not None:
+            await self._former.close()
         await self._agent.close()
 
     def _finish(self, end: PeerEnd) -> None:
@@ -196,13 +244,18 @@ class Peer:
             self._end = end
             self._ended.set()
 
-    def _on_pair(self, address: Address) -> None:
+    def _on_pair(self, agent: IceAgent, address: Address) -> None:
+        if agent is not self._agent:
+            return  # the old generation has nothing to say once the new one exists
+        self._link.agent = agent
         if self.address is not None:
             self._port.batch.retire(self.address)
         self.address = PeerAddress(*address, self._port.local_of(address))
         self._events.on_address(self.address)
 
-    def _on_ice_lost(self) -> None:
+    def _on_ice_lost(self, agent: IceAgent) -> None:
+        if agent is not self._agent:
+            return
         self._finish(PeerEnd.CONSENT_LOST)
         self._link.close()
 

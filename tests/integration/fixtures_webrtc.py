@@ -17,6 +17,8 @@ from media.codec import g711, h264, opus
 from media.codec.nal import split_annexb, to_length_prefixed
 from media.packet import AccessUnit, Codec, CodecParams, EndReason, Kind, Track
 from streams.hub import Hub, Stream
+from streams.plane import Plane
+from streams.webrtc.camera_source import CameraSources
 from streams.webrtc.engine import EngineSettings, WebRtcEngine
 from streams.webrtc.whep import WhepEndpoint
 
@@ -166,15 +168,17 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(clip: Clip, *, playing: bool = True, max_viewers: int = 500, **settings: object) -> AsyncIterator[Scene]:
+async def scene(
+    clip: Clip, *, playing: bool = True, max_viewers: int = 500, **settings: object
+) -> AsyncIterator[Scene]:
     """Run a hub, a camera and an endpoint on the loopback address."""
     hub = Hub()
     camera = FileCamera(hub.stream(KEY), clip)
     ends: list[tuple[str, str, str, str]] = []
     engine = WebRtcEngine(EngineSettings(**{"public_addresses": ("127.0.0.1",), **settings}), SystemClock())
-    endpoint = WhepEndpoint(engine, hub, lambda *end: ends.append(end[:4]), max_viewers=max_viewers)
+    plane = Plane("w1", CameraSources(hub, engine, linger_s=0), None, linger_s=0)
+    endpoint = WhepEndpoint(engine, plane, lambda *end: ends.append(end[:4]), max_viewers=max_viewers)
     await engine.start()
-    await endpoint.start()
     camera.begin()
     task = asyncio.get_running_loop().create_task(camera.play()) if playing else None
     try:
@@ -183,6 +187,7 @@ async def scene(clip: Clip, *, playing: bool = True, max_viewers: int = 500, **s
         if task is not None:
             task.cancel()
         await endpoint.aclose()
+        plane.close()
         await engine.aclose()
 
 

@@ -138,7 +138,7 @@ async def test_the_picture_moves_and_the_sound_is_heard(profile, codec):
 async def test_loss_is_repaired_and_a_lost_picture_is_given_again():
     async with scene(encode("640x360", kbps=1500)) as place, page(place) as chromium:
         await chromium.evaluate("watch('s1', ['video'])")
-        batch, count = place.endpoint.port.batch, 0
+        batch, count = place.endpoint.engine.port.batch, 0
         send = batch.send
 
         def lossy() -> bool:

@@ -19,7 +19,7 @@ SUPERVISORS = {
     "streams/hub.py",  # one reader of a stream
     "streams/source.py",  # one stream of one camera
     "streams/webrtc/engine.py",  # one peer's tick
-    "streams/webrtc/whep.py",  # one viewer
+    "streams/webrtc/subscribing.py",  # one viewer
     "streams/webrtc/publishing.py",  # one publisher
     "recorder/writer.py",  # one volume
 }

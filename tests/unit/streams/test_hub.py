@@ -159,3 +159,16 @@ def test_dropping_a_stream_ends_its_run() -> None:
     assert tape.seen[-1] is EndReason.DISABLED
     assert hub.get(KEY) is None
     assert hub.streams() == ()
+
+
+def test_a_listener_hears_of_runs_only_and_until_it_stops() -> None:
+    stream = Stream(KEY)
+    seen = []
+    stop = stream.listen(lambda: seen.append(stream.is_live))
+    stream.begin(TRACKS)
+    stream.publish(picture(0, key=True))
+    stream.end(EndReason.DISCONNECTED)
+    stream.end(EndReason.DISCONNECTED)
+    stop()
+    stream.begin(TRACKS)
+    assert seen == [True, False]

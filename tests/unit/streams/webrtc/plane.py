@@ -46,6 +46,8 @@ class Received:
     timestamp: int
     has_marker: bool
     payload: bytes
+    payload_type: int = 96
+    extension: bytes = b""
 
 
 @dataclass
@@ -85,8 +87,8 @@ class Plane:
         self.port.open("127.0.0.1")
         self.pump = Pump(self.port)
         self.stream = Stream(KEY)
-        self.changed: list[Feed] = []
         self.receivers: list[Receiver] = []
+        self.sockets: list[socket.socket] = []
         self._feed: Feed | None = None
         self.pts = 0
         self.sent_pictures: list[bytes] = []
@@ -94,7 +96,7 @@ class Plane:
     @property
     def feed(self) -> Feed:
         if self._feed is None:
-            self._feed = Feed(self.stream, self.pump, self.changed.append)
+            self._feed = Feed(self.stream, self.pump)
         return self._feed
 
     def begin(self, *params: CodecParams) -> None:
@@ -140,8 +142,8 @@ class Plane:
     def close(self) -> None:
         self.pump.close()
         self.port.close()
-        for receiver in self.receivers:
-            receiver.sock.close()
+        for sock in (*self.sockets, *(receiver.sock for receiver in self.receivers)):
+            sock.close()
 
 
 @asynccontextmanager

@@ -10,7 +10,9 @@ from media.base.errors import HubError
 from media.base.ids import CameraId, Quality, StreamKey, camera_source
 from media.packet import Codec, CodecParams, Track
 from streams.hub import Hub
+from streams.plane import Plane
 from streams.webrtc.app import make_router
+from streams.webrtc.camera_source import CameraSources
 from streams.webrtc.engine import EngineSettings, WebRtcEngine
 from streams.webrtc.whep import WhepEndpoint
 from tests.unit.streams.webrtc.plane import H264
@@ -28,9 +30,9 @@ async def served():
     )
     ends = []
     engine = WebRtcEngine(settings, SystemClock())
-    endpoint = WhepEndpoint(engine, hub, lambda *end: ends.append(end[:4]))
+    plane = Plane("w1", CameraSources(hub, engine, linger_s=0), None, linger_s=0)
+    endpoint = WhepEndpoint(engine, plane, lambda *end: ends.append(end[:4]))
     await engine.start()
-    await endpoint.start()
     app = FastAPI()
     app.include_router(make_router(endpoint))
 
@@ -47,6 +49,7 @@ async def served():
         http.hub = hub
         yield http
     await endpoint.aclose()
+    plane.close()
     await engine.aclose()
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from media.codec import opus
 from media.packet import AccessUnit, Codec, CodecParams, EndReason, Kind
+from streams.webrtc.feed import Feed
 from tests.unit.streams.webrtc.plane import H264, PCMA, pictures_of, plane
 
 H264_BARE = replace(H264, parameter_sets=())
@@ -81,23 +82,39 @@ async def test_oversized_opus_is_dropped_and_long_g711_is_split():
         assert p.feed.counters.oversized_units == 1
 
 
-async def test_only_a_change_of_codec_is_reported_and_only_lost_tracks_are_not_served():
+async def test_a_track_goes_on_over_runs_while_its_codec_does():
     async with plane() as p:
         p.begin(H264, PCMA)
         feed = p.feed
         video, audio = feed.tracks[Kind.VIDEO], feed.tracks[Kind.AUDIO]
         p.stream.end(EndReason.DISCONNECTED)
         p.begin(replace(H264, parameter_sets=(b"\x67\x64", b"\x68")), PCMA)
-        assert p.changed == []
         assert feed.tracks == {Kind.VIDEO: video, Kind.AUDIO: audio}
-        p.begin(H264)
-        assert p.changed == [feed]
-        assert feed.serves(video)
-        assert feed.serves(audio)
         p.begin(CodecParams(codec=Codec.H265, clock_rate_hz=90_000))
-        assert not feed.serves(video)
+        assert feed.tracks[Kind.VIDEO] is not video
+        assert feed.tracks[Kind.AUDIO] is audio
+        h265 = feed.tracks[Kind.VIDEO]
         p.begin(CodecParams(codec=Codec.VP8, clock_rate_hz=90_000))
-        assert not feed.serves(feed.tracks[Kind.VIDEO])
+        assert feed.tracks[Kind.VIDEO] is h265
+        assert set(feed.all_params) == {Kind.VIDEO}
+
+
+async def test_a_feed_of_one_kind_makes_no_packets_of_the_other_and_goes_on_with_a_track_fed_before():
+    async with plane() as p:
+        p.begin(H264, PCMA)
+        feed = Feed(p.stream, p.pump, kinds=frozenset({Kind.AUDIO}))
+        p.picture(is_key=True)
+        p.sound(0)
+        track = feed.tracks[Kind.AUDIO]
+        assert set(feed.tracks) == {Kind.AUDIO}
+        assert track.history.next_seq == 1
+        feed.close()
+        p.sound(160)
+        again = Feed(p.stream, p.pump, kinds=frozenset({Kind.AUDIO}), tracks={Kind.AUDIO: track})
+        p.sound(320)
+        assert again.tracks == {Kind.AUDIO: track}
+        assert track.history.next_seq == 2  # sound that was cached is past
+        assert track.last_timestamp > 0
 
 
 async def test_closing_detaches():
