@@ -55,6 +55,7 @@ class Participant:
     tracks: dict[TrackRef, TrackState]
     user_id: str | None = None
     org_name: str | None = None
+    shown_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ class RollCallEntry:
     called_at: Moment | None
     answered_at: Moment | None
     note: str
+    late_at: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ class Room:
     recording: Recording
     starts_at: Moment | None
     head_count_total: Count
+    is_all_locked: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +295,14 @@ class ParticipantChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantsChanged:
+    """Several came or changed, told together."""
+
+    participants: Annotated[list[Participant], Field(max_length=100)]
+    type: Literal["participants"] = "participants"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantLeft:
     """Somebody went."""
 
@@ -325,6 +336,7 @@ class ChatLine:
     text: str
     at: Moment
     to: ParticipantRef | None = None
+    seq: Count | None = None
     from_: Annotated[ParticipantRef, Field(alias="from")]
     type: Literal["chat"] = "chat"
 
@@ -410,6 +422,7 @@ Event = (
     | Source
     | Unsubscribed
     | ParticipantChanged
+    | ParticipantsChanged
     | ParticipantLeft
     | RoomChanged
     | Speakers

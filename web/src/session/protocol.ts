@@ -71,6 +71,7 @@ export interface ChatLine {
   text: string
   at: string
   to?: string
+  seq?: number
   from: string
   type: 'chat'
 }
@@ -190,6 +191,7 @@ export interface Participant {
   tracks: Partial<Record<TrackName, TrackState>>
   user_id?: string
   org_name?: string
+  shown_by?: string
 }
 
 export interface ParticipantChanged {
@@ -201,6 +203,11 @@ export interface ParticipantLeft {
   participant_id: string
   reason: 'left' | 'expired' | 'removed' | 'rejected' | 'replaced' | 'ended'
   type: 'participant_left'
+}
+
+export interface ParticipantsChanged {
+  participants: Participant[]
+  type: 'participants'
 }
 
 export interface Ping {
@@ -288,6 +295,7 @@ export interface RollCallEntry {
   called_at: string | null
   answered_at: string | null
   note: string
+  late_at?: string
 }
 
 export interface Room {
@@ -310,6 +318,7 @@ export interface Room {
   recording: Recording
   starts_at: string | null
   head_count_total: number
+  is_all_locked?: boolean
 }
 
 export interface RoomChanged {
@@ -425,9 +434,9 @@ export type PageMessage = Hello | Publish | Unpublish | Slots | Candidate | Subs
 
 export type Answer = Welcome | Published | SlotsAnswer | Ok | Pong | Refused
 
-export type ServerEvent = Slot | LayerChosen | Source | Unsubscribed | ParticipantChanged | ParticipantLeft |
-  RoomChanged | Speakers | ChatLine | RollCallChanged | LayersWanted | Muted | UnmuteAsked | LinkQuality |
-  ConnectionLost | Notice | Closing
+export type ServerEvent = Slot | LayerChosen | Source | Unsubscribed | ParticipantChanged | ParticipantsChanged |
+  ParticipantLeft | RoomChanged | Speakers | ChatLine | RollCallChanged | LayersWanted | Muted | UnmuteAsked |
+  LinkQuality | ConnectionLost | Notice | Closing
 
 export type EventOf<T extends ServerEvent['type']> = Extract<ServerEvent, { type: T }>
 

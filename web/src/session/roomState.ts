@@ -72,6 +72,8 @@ export function applied(state: RoomState, event: ServerEvent): RoomState {
       return state.room && event.room.version < state.room.version ? state : { ...state, room: event.room }
     case 'participant':
       return withParticipant(state, event.participant)
+    case 'participants':
+      return event.participants.reduce(withParticipant, state)
     case 'participant_left': {
       const participants = new Map(state.participants)
       participants.delete(event.participant_id)
