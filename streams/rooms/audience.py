@@ -90,8 +90,11 @@ class Audience:
         """Let a seat listen; return the link it had before."""
         former = self.links.get(link.seat_id)
         self.links[link.seat_id] = link
-        if former is not None:
+        if former is not None and former.events is link.events:
             link.published, link.slot = former.published, former.slot
+        elif former is not None and former.published:
+            self._dirty.add(link.seat_id)
+            self._is_sources_dirty = True
         seat = self._state.seats[link.seat_id]
         link.is_within = is_within(self._state, seat)
         self._gate(link, seat)

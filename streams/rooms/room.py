@@ -25,7 +25,7 @@ from streams.rooms.commands import SYSTEM, Action, Command, parse
 from streams.rooms.effects import Accepted
 from streams.rooms.journal import Journal, JournalEntry
 from streams.rooms.machine import apply
-from streams.rooms.policy import allowed, microphones
+from streams.rooms.policy import microphones
 from streams.rooms.refusals import Code, Refusal, Refused, error_of
 from streams.rooms.seat import RoomEvents, RoomSource, SeatClaims
 from streams.rooms.speakers import Hearing, Speakers
@@ -160,7 +160,8 @@ class Room:
 
     def turned(self, link: Link, *, is_online: bool) -> None:
         """Take note that a page is away, or back."""
-        if self.links.get(link.seat_id) is link:
+        seat = self._ahead.seats.get(link.seat_id)
+        if self.links.get(link.seat_id) is link and seat is not None and seat.is_online is not is_online:
             self._tell(Command(Action.RECONNECT if is_online else Action.DETACH, SYSTEM, {"target": link.seat_id}))
 
     def publishes(self, link: Link, names: frozenset[TrackName], slot: str) -> None:
@@ -308,6 +309,8 @@ class Room:
         if former is not None and former.events is not link.events:
             with self._guard(link.seat_id):
                 former.events.on_ended("replaced")
+        if self._ahead.content == link.seat_id and TrackName.SCREEN not in link.published:
+            self._tell(Command(Action.SHARE_STOP, link.seat_id))  # the page that shared is gone
 
     def _watch_seats(self, old: RoomState, new: RoomState) -> None:
         """Start and stop the minute of grace."""
@@ -357,6 +360,7 @@ class Room:
         self._telling = None
         self._told_s = asyncio.get_running_loop().time()
         self._audience.flush()
+        self._rank()
 
     # Voices.
 
@@ -364,22 +368,15 @@ class Room:
         """Choose anew who is heard, now that rights or microphones have changed."""
         open_ids = self._open_microphones()
         hearing = self._speakers.pick(open_ids, self.state.config.audio_loudest, self._world.clock.mono_ns())
-        cameras = tuple(
-            SourceId(seat.source)
-            for seat in self.state.seats.values()
-            if seat.kind is SeatKind.CAMERA and TrackName.AUDIO in allowed(self.state, seat)
-        )
+        cameras = tuple(source.source for source in self._audience.sources if TrackName.AUDIO in source.tracks)
         people = tuple(SourceId(self.state.seats[seat_id].source) for seat_id in hearing.ranking)
         self._audience.rank((*cameras, *people)[: self.state.config.audio_loudest + 1])
         return hearing
 
     def _open_microphones(self) -> tuple[str, ...]:
-        links = self._audience.links
-        return tuple(
-            seat_id
-            for seat_id in microphones(self.state)
-            if seat_id in links and TrackName.MICROPHONE in links[seat_id].published
-        )
+        """Return who may be heard of those whose sources everybody knows: nobody is told to hear what it knows not."""
+        sending = {source.participant_id for source in self._audience.sources if TrackName.MICROPHONE in source.tracks}
+        return tuple(seat_id for seat_id in microphones(self.state) if seat_id in sending)
 
     def _listen(self) -> None:
         """Weigh the voices, and tell who speaks; rests when all are silent."""

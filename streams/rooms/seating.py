@@ -79,7 +79,9 @@ def join(state: RoomState, command: Command, now_us: int) -> Accepted:
     if seat is not None:
         if seat.kind is SeatKind.CAMERA or seat.user_id != values.get("user_id", ""):
             raise Refused(Code.SEAT_TAKEN, "somebody else sits there")
-        return Accepted(with_seat(state, _invited(replace(seat, is_online=True), Role(values["role"]))))
+        back = _invited(replace(seat, is_online=True), Role(values["role"]))
+        state = without_claims(state, seat.id) if back.role is Role.OBSERVER else state
+        return Accepted(with_seat(state, back))
     former = state.gone.get(values["target"])
     if former is not None and former.user_id != values.get("user_id", ""):
         raise Refused(Code.SEAT_TAKEN, "somebody else sat there")
