@@ -49,6 +49,7 @@ class Puller:
         self._channels: dict[int, Channel] = {}
         self._next_number = 1
         self._idle_since_s = 0.0
+        self._waiting = 0
         self._failure = "the other worker does not answer"
 
     async def aclose(self) -> None:
@@ -74,11 +75,14 @@ class Puller:
         if self._task is None or self._task.done():
             self._idle_since_s = asyncio.get_running_loop().time()
             self._task = self._owner.start(self._run(), "link")
+        self._waiting += 1
         try:
             async with asyncio.timeout(CONNECT_S):
                 await self._up.wait()
         except TimeoutError:
             raise HubError(ErrorKind.UNAVAILABLE, self._failure, code="worker_unavailable", slot=self.slot) from None
+        finally:
+            self._waiting -= 1
         assert self._link is not None
         return self._link
 
@@ -141,7 +145,7 @@ class Puller:
 
     def _is_idle(self) -> bool:
         now_s = asyncio.get_running_loop().time()
-        if self._sources or self._channels:
+        if self._sources or self._channels or self._waiting:
             self._idle_since_s = now_s
         return now_s - self._idle_since_s > IDLE_S
 

@@ -81,7 +81,7 @@ class Wires:
         return self.addresses[slot]
 
     async def start(self, slot: str, listen: str, key: bytes = KEY) -> Side:
-        node = RelayNode(Credentials(key, slot), self.resolve, lambda p, group: SourceTrack(p, group), SystemClock())
+        node = RelayNode(Credentials(key, slot), self.resolve, SourceTrack, SystemClock())
         plane = Plane(slot, NoCameras(), node)
         await node.start(plane, [listen])
         self.addresses[slot] = node.addresses[0]
