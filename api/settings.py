@@ -70,6 +70,11 @@ def _node(text: str) -> str:
     return text
 
 
+def default_workers() -> int:
+    """Return one media worker per processor this process may use, at most 16."""
+    return max(1, min(16, len(os.sched_getaffinity(0))))
+
+
 def default_node() -> str:
     """Return the host name in the grammar of ids."""
     name = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().lower()).strip("-")[:64]
@@ -105,7 +110,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
     node: Annotated[str, AfterValidator(_node)] = Field(default_factory=default_node)
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=default_workers)
     session_spread: Literal["home", "spread"] = "home"
     clip_cache: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -177,6 +182,10 @@ class Settings(BaseSettings):
     def worker_socket(self, slot: int) -> Path:
         """Return the socket of the worker in `slot`."""
         return self.run_dir / f"worker-{slot}.sock"
+
+    def relay_socket(self, slot: int) -> Path:
+        """Return the socket on which the worker in `slot` serves other workers."""
+        return self.run_dir / f"relay-{slot}.sock"
 
     @property
     def state_url(self) -> str:

@@ -76,7 +76,8 @@ class HubProcess:
         environment |= {
             "XIANGYUN_ADMIN_PASSWORD": ADMIN_PASSWORD,
             "XIANGYUN_TLS_PORT": str(free_port()),
-            "XIANGYUN_MEDIA_UDP_PORT": str(free_port(socket.SOCK_DGRAM)),
+            "XIANGYUN_MEDIA_UDP_PORT": str(free_port(socket.SOCK_DGRAM, count=2)),
+            "XIANGYUN_WORKERS": "1",
             **self.env,
         }
         with self.log_path.open("ab") as log:

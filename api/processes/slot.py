@@ -133,6 +133,7 @@ class Slot:
                     number=number,
                     workers=self._settings.workers,
                     socket=str(self._settings.worker_socket(number)),
+                    relay=f"unix:{self._settings.relay_socket(number)}",
                 )
             )
         for slot in (await self._state.slots()).values():

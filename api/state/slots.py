@@ -57,13 +57,17 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotInfo:
-    """Where a slot's worker is reached. `workers` is how many slots its node has; higher numbers are retired."""
+    """Where a slot's worker is reached. `workers` is how many slots its node has; higher numbers are retired.
+
+    `socket` is that of its private app, `relay` the address at which it serves other workers.
+    """
 
     slot: str
     node: str
     number: int
     workers: int
     socket: str
+    relay: str = ""
     epoch: int = 0
     is_manned: bool = False
 
@@ -131,6 +135,7 @@ class SlotStore(Door):
                 number=int(value.get("number", 0)),
                 workers=int(value.get("workers", 1)),
                 socket=str(value.get("socket", "")),
+                relay=str(value.get("relay", "")),
                 epoch=int(held["epoch"]) if held else 0,
                 is_manned=held is not None,
             )

@@ -29,7 +29,7 @@ def test_command_line_wins_over_environment_over_file_over_default(tmp_path: Pat
     settings = load_settings(
         {"port": 3003, "host": None}, {"XIANGYUN_PORT": "2002", "XIANGYUN_TLS_PORT": "2003"}, tmp_path
     )
-    assert (settings.port, settings.tls_port, settings.host, settings.workers) == (3003, 2003, "::1", 1)
+    assert (settings.port, settings.tls_port, settings.host, settings.log_level) == (3003, 2003, "::1", "info")
 
 
 def test_lists_are_commas_in_the_environment_and_lists_in_the_file(tmp_path: Path) -> None:
@@ -134,3 +134,10 @@ class TestExampleFile:
 
     def test_the_file_as_it_is_changes_nothing(self, tmp_path: Path) -> None:
         assert load(tmp_path, EXAMPLE.read_text(encoding="utf-8")) == load_settings({}, {}, tmp_path)
+
+
+def test_there_is_a_worker_for_each_processor_the_hub_may_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)))
+    assert load_settings({}, {}, tmp_path).workers == 4
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(96)))
+    assert load_settings({}, {}, tmp_path).workers == 16

@@ -63,7 +63,7 @@ def test_a_given_redis_means_no_valkey(tmp_path: Path) -> None:
 
 
 def test_secrets_reach_children_by_environment_and_never_by_command_line(tmp_path: Path) -> None:
-    children = hub_children(settings(tmp_path, secret_key="s" * 20), Role.ALL, (3,))
+    children = hub_children(settings(tmp_path, workers="1", secret_key="s" * 20), Role.ALL, (3,))
     assert not [word for child in children for word in child.argv if "s" * 20 in word]
     assert {child.name for child in children if child.environment.get("XIANGYUN_SECRET_KEY")} == {
         "worker 0",
