@@ -5,6 +5,7 @@ Pure; called by the session for each message and by the api's gate for each fram
 NaN and numbers of a thousand digits end here.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -19,6 +20,8 @@ MAX_FRAME_CHARS = 64 << 10
 MAX_OFFER_FRAME_CHARS = (256 << 10) + 4096
 """An offer with its JSON around it."""
 
+MAX_ENVELOPE_CHARS = 1 << 20
+
 _OFFERS = frozenset({"publish", "slots"})
 _OPTIONAL: dict[type[Any], frozenset[str]] = {}
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in PAGE_MESSAGES.values()}
@@ -32,31 +35,43 @@ def read_frame(text: str) -> dict[str, Any]:
     """Return the object in a text frame; HubError INVALID `too_long` or `bad_message`."""
     if len(text) > MAX_OFFER_FRAME_CHARS:
         raise _refused("too_long", "the frame is too long")
+    found = _object(text)
+    if len(text) > MAX_FRAME_CHARS and found.get("type") not in _OFFERS:
+        raise _refused("too_long", "the frame is too long")
+    return found
+
+
+def read_envelope(text: str) -> dict[str, Any]:
+    """Return the object in a frame between api and worker; HubError INVALID `bad_message`."""
+    if len(text) > MAX_ENVELOPE_CHARS:
+        raise _refused("too_long", "the frame is too long")
+    return _object(text)
+
+
+def _object(text: str) -> dict[str, Any]:
     try:
         found = from_json(text, allow_inf_nan=False)
     except ValueError:
         raise _refused("bad_message", "the frame is not JSON") from None
     if not isinstance(found, dict):
         raise _refused("bad_message", "the frame is not a JSON object")
-    if len(text) > MAX_FRAME_CHARS and found.get("type") not in _OFFERS:
-        raise _refused("too_long", "the frame is too long")
     return found
 
 
-def request_id(found: dict[str, Any]) -> int | None:
+def request_id(found: Mapping[str, Any]) -> int | None:
     """Return the id of a message whatever else is wrong with it, or None."""
     number = found.get("id")
     return number if type(number) is int and 0 <= number <= MAX_NUMBER else None
 
 
-def parse_message(found: dict[str, Any]) -> PageMessage:
+def parse_message(found: Mapping[str, Any]) -> PageMessage:
     """Return the message in `found`; HubError INVALID `unknown_type`, `bad_message` or `too_long`, with `field`."""
     name = found.get("type")
     kind = PAGE_MESSAGES.get(name) if isinstance(name, str) else None
     if kind is None:
         raise _refused("unknown_type", "there is no such message", field="type")
     try:
-        message: PageMessage = _ADAPTERS[kind].validate_python(found)
+        message: PageMessage = _ADAPTERS[kind].validate_python(dict(found))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(part)[:40] for part in first["loc"][:3])

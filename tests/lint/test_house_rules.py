@@ -21,6 +21,7 @@ SUPERVISORS = {
     "streams/webrtc/engine.py",  # one peer's tick
     "streams/webrtc/subscribing.py",  # one viewer
     "streams/webrtc/publishing.py",  # one publisher
+    "streams/session/requests.py",  # one message of one page
     "recorder/writer.py",  # one volume
 }
 """Files that may swallow `Exception`: where an unknown error of one camera, viewer, reader or disk must end."""
