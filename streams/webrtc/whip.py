@@ -69,7 +69,7 @@ class WhipEndpoint:
 
         HubError: INVALID `bad_sdp`, CONFLICT `codec_unsupported` or `session_exists`, EXHAUSTED `too_many_publishers`.
         """
-        names = _names_of(offer_sdp)
+        names = names_of(offer_sdp)
         if session_id in self._sessions:
             raise HubError(ErrorKind.CONFLICT, "this session exists already", code="session_exists")
         await self.close_source(source, "replaced")
@@ -142,7 +142,7 @@ class WhipEndpoint:
         self._events.on_ended(session, cause)
 
 
-def _names_of(offer_sdp: str) -> dict[str, TrackName]:
+def names_of(offer_sdp: str) -> dict[str, TrackName]:
     """Name the first video and the first audio of an offer; HubError INVALID `bad_sdp`."""
     names: dict[str, TrackName] = {}
     for section in parse_offer(offer_sdp).sections:
