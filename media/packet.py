@@ -125,6 +125,9 @@ class EndReason(StrEnum):
     DISK_FULL = "disk_full"
     DISK_ERROR = "disk_error"
     OVERLOAD = "overload"
+    MUTED = "muted"
+    LEFT = "left"
+    TRACKS = "tracks_changed"
     UNKNOWN = "unknown"
 
 

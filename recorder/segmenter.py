@@ -3,7 +3,8 @@
 Pure: no clock, no disk, no asyncio. Called by `recorder.recorder` once per unit on the hub's loop; what it returns is
 written elsewhere. A fragment holds at most one second of the lead track (video) and ends before each key frame, also
 inside a long GOP; a segment begins at a key frame and ends before the first one after five minutes or where the codec
-parameters change. Audio never holds video back: what has come by then goes into the fragment.
+parameters change. Audio never holds video back: what has come by then goes into the fragment. Of a source of sound
+alone every frame is a key frame, and only time cuts.
 """
 
 import itertools
@@ -66,6 +67,7 @@ class Segmenter:
         self._held_audio: AccessUnit | None = None
         self._size_bytes = 0
         self._last_ticks = 0
+        self._is_sound = False
         self._segment_dts = 0
         self._clock_us = 0
         self._must_cut = False
@@ -82,6 +84,7 @@ class Segmenter:
         self._lead_index = lead.index if lead is not None else -1
         self._audio_index = audio.index if audio is not None else -1
         self._audio_params = audio.params if audio is not None else None
+        self._is_sound = not videos
         self._last_ticks = 0
 
     def reset(self) -> None:
@@ -109,7 +112,7 @@ class Segmenter:
             return None
         ticks = unit.dts - pending[0].dts
         if (
-            unit.is_key
+            (unit.is_key and not self._is_sound)
             or ticks + (self._last_ticks or 1) > self._fragment_ticks
             or (unit.params is not self._params and self._is_changed(unit.params))
             or self._size_bytes > FRAGMENT_BYTES

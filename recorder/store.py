@@ -90,14 +90,22 @@ def _fragment_at(fd: int, offset: int, size: int) -> FragmentIndex | None:
 
 
 def is_intact(fd: int, fragment: FragmentIndex, lead: TrackConfig) -> bool:
-    """Tell whether the NAL lengths of the fragment's pictures add up: zeros of a power cut do not."""
+    """Tell whether the NAL lengths of the fragment's pictures add up: zeros of a power cut do not.
+
+    VP8 has no lengths; its frame tags are never zero.
+    """
     run = fragment.run(LEAD_ID)
     if run is None or lead.kind is not Kind.VIDEO:
         return True
     data = os.pread(fd, sum(run.sizes), fragment.offset + fragment.header_bytes)
     at = 0
+    has_lengths = lead.entry[4:8] != b"vp08"
     for size in run.sizes:
         end = at + size
+        if not has_lengths:
+            if not any(data[at : at + 3]):
+                return False
+            at = end
         while at + 4 < end:
             length = int.from_bytes(data[at : at + 4], "big")
             if not length:

@@ -1,8 +1,8 @@
 """Sample entries: what a codec configuration looks like inside `stsd`.
 
 Called when a segment is opened and when a virtual MP4 is built. Pure. One entry is made from one `CodecParams` and
-nothing else, so equal parameters give equal bytes. Refuses codecs that MP4 players do not expect (VP8, G.711: the
-latter is recorded as AAC).
+nothing else, so equal parameters give equal bytes. Refuses G.711, which MP4 players do not expect (it is recorded as
+AAC). VP8 of meetings is stored, though browsers play it in WebM only: other players do, and nothing is encoded anew.
 """
 
 import struct
@@ -16,7 +16,7 @@ AAC_FRAME_SAMPLES = 1024
 
 
 def sample_entry(params: CodecParams) -> bytes:
-    """Return the `avc1`, `hvc1`, `mp4a` or `Opus` entry; HubError INVALID `codec_unsupported` for other codecs.
+    """Return the `avc1`, `hvc1`, `vp08`, `mp4a` or `Opus` entry; HubError INVALID `codec_unsupported` for other codecs.
 
     Parameter sets live in the entry only (`avc1`/`hvc1`, not `avc3`/`hev1`): Safari and hardware decoders ask for it.
     """
@@ -25,6 +25,8 @@ def sample_entry(params: CodecParams) -> bytes:
             return _visual(b"avc1", params, box(b"avcC", h264.avcc(params)))
         case Codec.H265:
             return _visual(b"hvc1", params, box(b"hvcC", h265.hvcc(params)))
+        case Codec.VP8:
+            return _visual(b"vp08", params, _vpcc())
         case Codec.AAC:
             return _audio(b"mp4a", params, params.sample_rate_hz, _esds(params.config))
         case Codec.OPUS:
@@ -35,6 +37,8 @@ def sample_entry(params: CodecParams) -> bytes:
 
 def is_storable(params: CodecParams) -> bool:
     """Tell whether `sample_entry` would accept `params`."""
+    if params.codec is Codec.VP8:
+        return params.width > 0  # known from the first key frame on
     return params.is_complete and params.codec in (Codec.H264, Codec.H265, Codec.AAC, Codec.OPUS)
 
 
@@ -42,6 +46,11 @@ def _visual(kind: bytes, params: CodecParams, config: bytes) -> bytes:
     """ISO 14496-12 §12.1.3: 72 dpi, one frame per sample, depth 24."""
     fields = struct.pack(">6xH16xHHIIIH32xHh", 1, params.width, params.height, 72 << 16, 72 << 16, 0, 1, 24, -1)
     return box(kind, fields, config)
+
+
+def _vpcc() -> bytes:
+    """VP Codec ISO Media File Format Binding §2.2: profile 0, level 1, 8 bit 4:2:0, colours unspecified."""
+    return full_box(b"vpcC", 1, 0, struct.pack(">BBBBBBH", 0, 10, 8 << 4 | 1 << 1, 2, 2, 2, 0))
 
 
 def _audio(kind: bytes, params: CodecParams, rate_hz: int, config: bytes) -> bytes:

@@ -14,8 +14,8 @@ from media.base.clock import us_of_utc
 from media.base.errors import ErrorKind, HubError
 from recorder.index.rows import GapRow
 
-UNPLANNED = frozenset({"planned", "disabled", "expired", "not_recorded"})
-"""Reasons that mean: nobody asked for footage then, or it was rightly deleted."""
+UNPLANNED = frozenset({"planned", "disabled", "expired", "not_recorded", "muted", "left"})
+"""Reasons that mean: nobody asked for footage then, there was nothing to take, or it was rightly deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,3 +116,17 @@ def test_composition_offsets_are_kept():
     (fragment,) = cut(units)
     assert list(fragment.runs[0].offsets) == [7200 * (n % 3) for n in range(25)]
     assert fragment.runs[0].track_id == LEAD_ID
+
+
+def test_sound_alone_is_cut_by_time_and_not_at_every_frame():
+    segmenter = Segmenter(segment_s=4)
+    segmenter.begin((footage.TRACKS[1],))
+    units = list(footage.audio(10))
+    fragments = [fragment for unit in units if (fragment := segmenter.push(unit)) is not None]
+    last = segmenter.end()
+    assert last is not None
+    fragments.append(last)
+    assert [len(fragment.payload) for fragment in fragments[:-1]] == [15] * (len(fragments) - 1)
+    assert b"".join(part for fragment in fragments for part in fragment.payload) == b"".join(u.data for u in units)
+    assert [fragment.lead_dts / 16_000 for fragment in fragments if fragment.opens is not None] == [0, 4.8, 9.6]
+    assert all(fragment.runs[0].keys is Keys.ALL for fragment in fragments)
