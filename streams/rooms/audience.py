@@ -13,7 +13,7 @@ from media.base.ids import SourceId
 from streams.publication import TrackName
 from streams.rooms import shapes
 from streams.rooms.effects import Chatted, Effect, Ended, LedgerChanged, Left, Muted, UnmuteAsked
-from streams.rooms.policy import allowed, head_count_total, is_within, may_share, may_speak
+from streams.rooms.policy import Leave, head_count_total, is_within, leave_of
 from streams.rooms.seat import RoomEvents, RoomSource
 from streams.rooms.values import Role, RoomState, Seat, SeatKind
 
@@ -52,16 +52,18 @@ class Audience:
         self._state = state
         self._own_slot = own_slot
         self._guard = guard
-        self._faces: dict[str, tuple[object, ...]] = {}
+        self._leaves: dict[str, Leave] = {}
         self._room_face = _room_face(state)
         self._dirty: set[str] = set()
         self._is_room_dirty = False
         self._is_sources_dirty = False
         self._sources: tuple[RoomSource, ...] = ()
+        self._sending: set[str] = set()
+        self._hands = dict(state.floor_queue)
         self._ranking: tuple[SourceId, ...] = ()
         self._loudest = state.config.audio_loudest
         for seat in state.seats.values():
-            self._faces[seat.id] = _face(state, seat)
+            self._leaves[seat.id] = leave_of(state, seat)
 
     @property
     def pause_s(self) -> float:
@@ -78,6 +80,19 @@ class Audience:
         """Return what may be watched, as told last."""
         return self._sources
 
+    def open_microphones(self) -> tuple[str, ...]:
+        """Return who may be heard of those whose sources all know, in order of coming."""
+        return tuple(
+            seat_id
+            for seat_id in self._state.seats
+            if seat_id in self._sending and TrackName.MICROPHONE in self._leaves[seat_id].allowed
+        )
+
+    @property
+    def open_cameras(self) -> tuple[SourceId, ...]:
+        """Return the cameras whose sound the chair has let in."""
+        return tuple(source.source for source in self._sources if TrackName.AUDIO in source.tracks)
+
     def published(self, seat_id: str) -> frozenset[TrackName]:
         """Return the tracks a seat sends; a camera sends what it is asked for."""
         seat = self._state.seats.get(seat_id)
@@ -92,7 +107,7 @@ class Audience:
         self.links[link.seat_id] = link
         if former is not None and former.events is link.events:
             link.published, link.slot = former.published, former.slot
-        elif former is not None and former.published:
+        if link.published or (former is not None and former.published):
             self._dirty.add(link.seat_id)
             self._is_sources_dirty = True
         seat = self._state.seats[link.seat_id]
@@ -122,11 +137,15 @@ class Audience:
         """Return what a seat sees of the room now."""
         state = self._state
         seat = state.seats[seat_id]
-        own = shapes.participant(state, seat, self.published(seat_id))
+        own = self._shape(seat)
         if not is_within(state, seat):
             return {"participant": own, "room": shapes.room_from_lobby(state), "participants": [own]}
-        everybody = [shapes.participant(state, each, self.published(each.id)) for each in state.seats.values()]
+        everybody = [own if each is seat else self._shape(each) for each in state.seats.values()]
         return {"participant": own, "room": shapes.room(state), "participants": everybody}
+
+    def _shape(self, seat: Seat) -> shapes.Message:
+        hand_us = self._hands.get(seat.id)
+        return shapes.participant(seat, self._leaves[seat.id], self.published(seat.id), hand_us)
 
     def follow(self, old: RoomState, new: RoomState, effects: Iterable[Effect]) -> None:
         """Take over a new state: set the gates, say what was done to whom, remember what all will be told."""
@@ -139,16 +158,18 @@ class Audience:
         changed = [each for each in new.seats.values() if old.seats.get(each.id) is not each]
         self._is_sources_dirty |= bool(changed) or old.content != new.content or len(old.seats) != len(new.seats)
         self._dirty.update(each.id for each in changed)
-        self._dirty.update({each for each, _ in {*old.floor_queue} ^ {*new.floor_queue}} & new.seats.keys())
+        if old.floor_queue is not new.floor_queue:
+            self._dirty.update({each for each, _ in {*old.floor_queue} ^ {*new.floor_queue}} & new.seats.keys())
+            self._hands = dict(new.floor_queue)
         for seat in new.seats.values() if is_for_all else changed:
             self._follow_seat(seat)
         for effect in effects:
             self._say(effect)
 
     def _follow_seat(self, seat: Seat) -> None:
-        face = _face(self._state, seat)
-        if self._faces.get(seat.id) != face:
-            self._faces[seat.id] = face
+        leave = leave_of(self._state, seat)
+        if self._leaves.get(seat.id) != leave:
+            self._leaves[seat.id] = leave
             self._dirty.add(seat.id)
         link = self.links.get(seat.id)
         if link is None:
@@ -158,7 +179,7 @@ class Audience:
             self._let_in(link)
 
     def _gate(self, link: Link, seat: Seat) -> None:
-        names = allowed(self._state, seat)
+        names = self._leaves[seat.id].allowed
         if names != link.allowed:
             link.allowed = names
             with self._guard(link.seat_id):
@@ -191,7 +212,7 @@ class Audience:
                 self.send_all({"type": "roll_call", "entry": shapes.ledger_entry(entry)})
             case Left(participant_id, reason):
                 self._dirty.discard(participant_id)
-                self._faces.pop(participant_id, None)
+                self._leaves.pop(participant_id, None)
                 self.send_all({"type": "participant_left", "participant_id": participant_id, "reason": reason})
             case Chatted(line) if line.to:
                 for reader in {line.to, line.by}:
@@ -232,7 +253,7 @@ class Audience:
     def _flush_participants(self) -> None:
         dirty, self._dirty = self._dirty, set()
         seats = [seat for seat_id in dirty if (seat := self._state.seats.get(seat_id)) is not None]
-        changed = [shapes.participant(self._state, seat, self.published(seat.id)) for seat in seats]
+        changed = [self._shape(seat) for seat in seats]
         if len(changed) == 1:
             self.send_all({"type": "participant", "participant": changed[0]})
         else:
@@ -251,6 +272,7 @@ class Audience:
         )
         if sources != self._sources:
             self._sources = sources
+            self._sending = {each.participant_id for each in sources if TrackName.MICROPHONE in each.tracks}
             for link in tuple(self.links.values()):
                 self._tell_sources(link)
 
@@ -260,7 +282,7 @@ class Audience:
             return None
         names, link = self.published(seat.id), self.links.get(seat.id)
         if seat.kind is SeatKind.CAMERA:
-            names, slot = names & allowed(self._state, seat), seat.slot
+            names, slot = names & self._leaves[seat.id].allowed, seat.slot
         else:
             names = names if self._state.content == seat.id else names - _CONTENT
             slot = "" if link is None else link.slot
@@ -289,11 +311,6 @@ class Audience:
             link.audible = heard
             with self._guard(link.seat_id):
                 link.events.on_audible(heard)
-
-
-def _face(state: RoomState, seat: Seat) -> tuple[object, ...]:
-    """Return what everybody sees of a seat that follows from the room's state."""
-    return allowed(state, seat), may_speak(state, seat), may_share(state, seat)
 
 
 _GATE_FIELDS = 8

@@ -78,6 +78,17 @@ class Action(StrEnum):
     END = "end"
 
 
+OF_THE_ROOM = frozenset(
+    {
+        Action.OPEN, Action.CONFIGURE, Action.JOIN, Action.RECONNECT, Action.DETACH, Action.LEAVE, Action.EXPIRE,
+    }
+)  # fmt: skip
+"""What only the room's actor does."""
+
+PAGE_ACTIONS = frozenset(Action) - OF_THE_ROOM - {Action.SHOW_CAMERA, Action.HIDE_CAMERA}
+"""What a page may ask for; of cameras the api checks the right to view them first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """Who does what. `values` holds only the fields of the action, each checked."""

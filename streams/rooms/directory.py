@@ -19,7 +19,8 @@ from media.base.tasks import Owner
 from streams.publication import TrackName
 from streams.rooms.attendance import Attendance, restored
 from streams.rooms.audience import Link
-from streams.rooms.commands import Action
+from streams.rooms.commands import PAGE_ACTIONS
+from streams.rooms.gateway import Channel, serve
 from streams.rooms.journal import Journal, JournalEntry, load
 from streams.rooms.machine import open_room
 from streams.rooms.refusals import Code, Refused, error_of
@@ -35,9 +36,6 @@ NOTICE_EVERY_S = 1.0
 MAX_ROOMS = 500
 MAX_KEPT = 2000
 """Rooms open on one worker, and ended rooms not fetched yet; of these the oldest goes."""
-
-_NOT_OF_PAGES = frozenset({Action.SHOW_CAMERA, Action.HIDE_CAMERA})
-"""What the api checks before it does it."""
 
 Notify = Callable[[str, dict[str, Any]], None]
 
@@ -76,7 +74,7 @@ class LocalPort:
     async def command(self, action: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Do something as this seat."""
         self._check()
-        if action in _NOT_OF_PAGES:
+        if action not in PAGE_ACTIONS:
             raise error_of(Code.BAD_MESSAGE, "no such action")
         return await self._room.act(action, self.participant_id, body)
 
@@ -193,6 +191,10 @@ class RoomDirectory:
         if found is not None:
             return found
         raise error_of(Code.ROOM_NOT_FOUND, "no such room on this worker")
+
+    async def serve(self, channel: Channel, body: dict[str, Any]) -> None:
+        """Serve a channel of another worker whose people sit in a room of this one."""
+        await serve(self.room, channel, body)
 
     async def put(self, room_id: str, config: Mapping[str, Any]) -> Room:
         """Open a room, or change what was arranged; the same arrangement again changes nothing."""

@@ -5,11 +5,13 @@ a track that is not in `allowed` is not forwarded, whatever a page sends.
 """
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from streams.publication import TrackName
 from streams.rooms.values import Phase, Role, RollState, RoomState, Seat, SeatKind, Speech, Spotlight
 
 NOTHING: frozenset[TrackName] = frozenset()
+_PLAIN = {False: frozenset({TrackName.CAMERA}), True: frozenset({TrackName.CAMERA, TrackName.MICROPHONE})}
 OF_PEOPLE = frozenset({TrackName.CAMERA, TrackName.MICROPHONE, TrackName.SCREEN, TrackName.SCREEN_AUDIO})
 OF_CAMERAS = frozenset({TrackName.VIDEO, TrackName.AUDIO})
 
@@ -65,20 +67,35 @@ def is_entitled_to_share(state: RoomState, seat: Seat) -> bool:
     return is_privileged(state, seat) or state.speech is Speech.OPEN
 
 
+class Leave(NamedTuple):
+    """What follows from the room's state for one seat: the tracks that are forwarded now, and what it might do."""
+
+    allowed: frozenset[TrackName]
+    may_speak: bool
+    may_share: bool
+
+
+def leave_of(state: RoomState, seat: Seat) -> Leave:
+    """Return all of it; computed for every seat when something changes for all, hence in one go."""
+    if seat.kind is SeatKind.CAMERA:
+        return Leave(_allowed_camera(state, seat), may_speak=False, may_share=False)
+    if not is_active(state, seat):
+        return Leave(NOTHING, may_speak=False, may_share=False)
+    speaks = may_speak(state, seat)
+    names = _PLAIN[speaks]
+    if state.content == seat.id:
+        is_silent = is_hushed(state, seat) or TrackName.SCREEN_AUDIO in seat.muted_chair
+        names |= {TrackName.SCREEN} if is_silent else {TrackName.SCREEN, TrackName.SCREEN_AUDIO}
+    if TrackName.CAMERA in seat.muted_chair:
+        names -= {TrackName.CAMERA}
+    if seat.muted_self:
+        names -= seat.muted_self
+    return Leave(names, speaks, may_share(state, seat))
+
+
 def allowed(state: RoomState, seat: Seat) -> frozenset[TrackName]:
     """Return the tracks of a seat that are forwarded now."""
-    if seat.kind is SeatKind.CAMERA:
-        return _allowed_camera(state, seat)
-    if not is_active(state, seat):
-        return NOTHING
-    names = {TrackName.CAMERA} - seat.muted_chair
-    if may_speak(state, seat):
-        names.add(TrackName.MICROPHONE)
-    if state.content == seat.id:
-        names.add(TrackName.SCREEN)
-        if not is_hushed(state, seat) and TrackName.SCREEN_AUDIO not in seat.muted_chair:
-            names.add(TrackName.SCREEN_AUDIO)
-    return frozenset(names - seat.muted_self)
+    return leave_of(state, seat).allowed
 
 
 def _allowed_camera(state: RoomState, seat: Seat) -> frozenset[TrackName]:

@@ -8,7 +8,7 @@ that a slow disk makes a meeting slower and not wrong. A failure of one receiver
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,10 @@ from media.base.tasks import Backoff, Owner, run_supervised
 from streams.publication import TrackName
 from streams.rooms.attendance import Attendance
 from streams.rooms.audience import Audience, Link
-from streams.rooms.commands import SYSTEM, Action, Command, parse
+from streams.rooms.commands import OF_THE_ROOM, SYSTEM, Action, Command, parse
 from streams.rooms.effects import Accepted
 from streams.rooms.journal import Journal, JournalEntry
 from streams.rooms.machine import apply
-from streams.rooms.policy import microphones
 from streams.rooms.refusals import Code, Refusal, Refused, error_of
 from streams.rooms.seat import RoomEvents, RoomSource, SeatClaims
 from streams.rooms.speakers import Hearing, Speakers
@@ -41,10 +40,6 @@ INBOX_LIMIT = 2000
 
 LISTEN_EVERY_S = 0.125
 """How often the voices are weighed; told every second time: at most 4 a second."""
-
-_BY_PEOPLE = frozenset(Action) - {
-    Action.OPEN, Action.CONFIGURE, Action.JOIN, Action.RECONNECT, Action.DETACH, Action.LEAVE, Action.EXPIRE,
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -128,19 +123,21 @@ class Room:
         while self._inbox:
             _fail(self._inbox.popleft(), error_of(Code.WORKER_UNAVAILABLE, "the worker ends"))
 
-    async def join(self, claims: SeatClaims, events: RoomEvents) -> Link:
-        """Seat somebody, or take up the seat; return the link that listens from then on."""
+    async def join(
+        self, claims: SeatClaims, events: RoomEvents, names: frozenset[TrackName] = frozenset(), slot: str = ""
+    ) -> Link:
+        """Seat somebody who sends `names` already, or take up the seat; return the link that listens from then on."""
         body: dict[str, Any] = {"target": claims.participant_id, "name": claims.display_name, "venue": claims.venue}
         body |= {"kind": claims.kind.value, "role": claims.role.value, "head_count": claims.head_count}
         body |= {"user_id": claims.user_id, "org_id": claims.org_id, "org_name": claims.org_name}
-        link = Link(claims.participant_id, events)
+        link = Link(claims.participant_id, events, names, slot)
         await self._ask(self._parsed(Action.JOIN, SYSTEM, body), link)
         return link
 
     async def act(self, action: str, by: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Do something as somebody in the room, or as `system`; HubError with a code of SIGNALING.md."""
         command = self._parsed(action, by, body)
-        if by != SYSTEM and command.action not in _BY_PEOPLE:
+        if by != SYSTEM and command.action in OF_THE_ROOM:
             raise error_of(Code.BAD_MESSAGE, "no such action")
         return await self._ask(command)
 
@@ -366,17 +363,13 @@ class Room:
 
     def _rank(self) -> Hearing:
         """Choose anew who is heard, now that rights or microphones have changed."""
-        open_ids = self._open_microphones()
-        hearing = self._speakers.pick(open_ids, self.state.config.audio_loudest, self._world.clock.mono_ns())
-        cameras = tuple(source.source for source in self._audience.sources if TrackName.AUDIO in source.tracks)
+        hearing = self._speakers.pick(
+            self._audience.open_microphones(), self.state.config.audio_loudest, self._world.clock.mono_ns()
+        )
+        cameras = self._audience.open_cameras
         people = tuple(SourceId(self.state.seats[seat_id].source) for seat_id in hearing.ranking)
         self._audience.rank((*cameras, *people)[: self.state.config.audio_loudest + 1])
         return hearing
-
-    def _open_microphones(self) -> tuple[str, ...]:
-        """Return who may be heard of those whose sources everybody knows: nobody is told to hear what it knows not."""
-        sending = {source.participant_id for source in self._audience.sources if TrackName.MICROPHONE in source.tracks}
-        return tuple(seat_id for seat_id in microphones(self.state) if seat_id in sending)
 
     def _listen(self) -> None:
         """Weigh the voices, and tell who speaks; rests when all are silent."""
@@ -391,13 +384,28 @@ class Room:
         if not self.is_ended and (hearing.levels or told != self._told_voices):
             self._listening = asyncio.get_running_loop().call_later(LISTEN_EVERY_S, self._listen)
 
-    @contextlib.contextmanager
-    def _guard(self, seat_id: str) -> Iterator[None]:
+    def _guard(self, seat_id: str) -> "_Guard":
         """Let a receiver's failure end with the receiver."""
-        try:
-            yield
-        except Exception:
-            log.exception("a seat could not be told", room=self.state.id, seat=seat_id)
+        return _Guard(self.state.id, seat_id)
+
+
+class _Guard:
+    """A context in which an unknown exception ends, logged."""
+
+    __slots__ = ("_room_id", "_seat_id")
+
+    def __init__(self, room_id: str, seat_id: str) -> None:
+        self._room_id = room_id
+        self._seat_id = seat_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        log.error("a seat could not be told", room=self._room_id, seat=self._seat_id, exc_info=error)
+        return True
 
 
 def _fail(asked: _Asked, error: HubError) -> None:

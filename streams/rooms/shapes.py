@@ -6,13 +6,13 @@ once and shared by all who get it, so nobody changes one.
 
 import json
 from collections.abc import Collection
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from media.base.clock import rfc3339
 from streams.publication import TrackName
-from streams.rooms.policy import allowed, head_count_total, is_within, may_share, may_speak
-from streams.rooms.values import ChatLine, RollCall, RollEntry, RoomState, Seat, SeatKind
+from streams.rooms.policy import Leave, head_count_total
+from streams.rooms.values import ChatLine, RollCall, RollEntry, RoomState, Seat
 
 Message = dict[str, Any]
 
@@ -26,13 +26,17 @@ class Said(Message):
         return json.dumps(self, separators=(",", ":"), ensure_ascii=True)
 
 
+@lru_cache(maxsize=8192)
+def _stamp(at_us: int) -> str:
+    return rfc3339(at_us)
+
+
 def _moment(at_us: int | None) -> str | None:
-    return None if at_us is None else rfc3339(at_us)
+    return None if at_us is None else _stamp(at_us)
 
 
-def participant(state: RoomState, seat: Seat, published: Collection[TrackName]) -> Message:
+def participant(seat: Seat, leave: Leave, published: Collection[TrackName], hand_us: int | None) -> Message:
     """Return a Participant; `published` are the tracks it sends, allowed or not."""
-    hand_us = next((at_us for each, at_us in state.floor_queue if each == seat.id), None)
     shape: Message = {
         "id": seat.id,
         "source": seat.source,
@@ -43,11 +47,11 @@ def participant(state: RoomState, seat: Seat, published: Collection[TrackName]) 
         "role": seat.role.value,
         "is_online": seat.is_online,
         "is_in_lobby": seat.is_in_lobby,
-        "joined_at": rfc3339(seat.joined_us),
+        "joined_at": _stamp(seat.joined_us),
         "hand_at": _moment(hand_us),
-        "may_speak": may_speak(state, seat),
-        "may_share": may_share(state, seat),
-        "tracks": _tracks(state, seat, published),
+        "may_speak": leave.may_speak,
+        "may_share": leave.may_share,
+        "tracks": {} if seat.is_in_lobby else _tracks(seat, leave, published),
     }
     if seat.user_id:
         shape["user_id"] = seat.user_id
@@ -58,21 +62,19 @@ def participant(state: RoomState, seat: Seat, published: Collection[TrackName]) 
     return shape
 
 
-def _tracks(state: RoomState, seat: Seat, published: Collection[TrackName]) -> Message:
-    forwarded = allowed(state, seat)
-    named = {*published, *seat.muted_chair} if is_within(state, seat) else set()
+def _tracks(seat: Seat, leave: Leave, published: Collection[TrackName]) -> Message:
     return {
-        name.value: {"is_on": name in forwarded and name in published, "muted_by": _muted_by(state, seat, name)}
-        for name in sorted(named)
+        name.value: {"is_on": name in leave.allowed and name in published, "muted_by": _muted_by(seat, leave, name)}
+        for name in sorted({*published, *seat.muted_chair})
     }
 
 
-def _muted_by(state: RoomState, seat: Seat, name: TrackName) -> str | None:
+def _muted_by(seat: Seat, leave: Leave, name: TrackName) -> str | None:
     if name in seat.muted_chair:
         return "chair"
-    is_silenced = name is TrackName.MICROPHONE and seat.kind is not SeatKind.CAMERA and not may_speak(state, seat)
     if name in seat.muted_self:
         return "self"
+    is_silenced = name is TrackName.MICROPHONE and not leave.may_speak
     return "chair" if is_silenced else None
 
 
@@ -108,7 +110,7 @@ def room(state: RoomState) -> Message:
         "chair": state.chair,
         "chair_requests": list(state.chair_requests),
         "floor": list(state.floor),
-        "floor_queue": [{"participant_id": each, "at": rfc3339(at_us)} for each, at_us in state.floor_queue],
+        "floor_queue": [{"participant_id": each, "at": _stamp(at_us)} for each, at_us in state.floor_queue],
         "is_all_muted": state.is_all_muted,
         "is_all_locked": state.is_all_locked,
         "spotlight": None if lit is None else {"source": lit.source, "track": lit.track and lit.track.value},
