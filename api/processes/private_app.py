@@ -21,6 +21,9 @@ GRACEFUL_S = 1
 
 BACKLOG = 256
 
+MAX_SOCKET_FRAME_BYTES = 2 << 20
+"""An offer of 256 Ki characters in its envelope, each of them more than one byte at worst."""
+
 
 def bind_unix(path: Path) -> socket.socket:
     """Return a listening socket at `path`, mode 0600, replacing a stale file.
@@ -58,8 +61,13 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def private_config(app: FastAPI, *, lifespan: Literal["auto", "off"] = "auto") -> uvicorn.Config:
-    """Return the configuration shared by all private apps: no access log, no server header, short farewells."""
+def private_config(
+    app: FastAPI, *, lifespan: Literal["auto", "off"] = "auto", has_sockets: bool = False
+) -> uvicorn.Config:
+    """Return the configuration shared by all private apps: no access log, no server header, short farewells.
+
+    WebSockets are taken by apps that have them. They are not compressed: what goes over a unix socket costs no bandwidth.
+    """
     return uvicorn.Config(
         app,
         log_config=None,
@@ -68,7 +76,9 @@ def private_config(app: FastAPI, *, lifespan: Literal["auto", "off"] = "auto") -
         date_header=False,
         timeout_graceful_shutdown=GRACEFUL_S,
         timeout_keep_alive=60,
-        ws="none",
+        ws="websockets-sansio" if has_sockets else "none",
+        ws_max_size=MAX_SOCKET_FRAME_BYTES,
+        ws_per_message_deflate=False,
         lifespan=lifespan,
     )
 

@@ -22,6 +22,7 @@ from api.processes.deck import Deck
 from api.processes.figures import WorkerFigures
 from api.processes.footage import identity_book
 from api.processes.home import installation_id
+from api.processes.meetings import Meetings
 from api.processes.outbox import Outbox
 from api.processes.private_app import QuietServer, bind_unix, private_config
 from api.processes.slot import Slot, SlotLostError
@@ -95,9 +96,13 @@ class Worker:
             stack.push_async_callback(engine.aclose)
             stack.callback(plane.close)
             stack.push_async_callback(whep.aclose)
+            folder = self.settings.data_dir / "workers" / f"rooms-{self.number}"
+            meetings = Meetings(engine, plane, whep, folder, self.outbox.post)
+            stack.push_async_callback(meetings.aclose)
+            await meetings.start()
             deck = Deck(self.hub, registry, recorder, Cipher(self.settings.secret), self.clock)
-            server = await self._serve_private(stack, deck, registry, whep, recorder)
-            await self._live(deck, announcer, server)
+            server = await self._serve_private(stack, deck, registry, meetings, recorder)
+            await self._live(deck, announcer, server, meetings)
 
     @asynccontextmanager
     async def _open_recorder(self) -> AsyncIterator[Recorder]:
@@ -128,8 +133,9 @@ class Worker:
         )
 
     async def _serve_private(
-        self, stack: AsyncExitStack, deck: Deck, registry: Registry, whep: WhepEndpoint, recorder: Recorder
+        self, stack: AsyncExitStack, deck: Deck, registry: Registry, meetings: Meetings, recorder: Recorder
     ) -> QuietServer:
+        whep = meetings.whep
         decoder = KeyFrameDecoder()
         stack.push_async_callback(decoder.aclose)
         snapshots = Snapshotter(self.hub, decoder, self.clock)
@@ -149,6 +155,7 @@ class Worker:
             "viewer_packets_lost": ("Packets viewers missed, in their words", lambda: _of_sessions(whep, "lost")),
         }
         figures.volumes = lambda: recorder.writers
+        meetings.add_figures(figures)
         collected = CollectorRegistry()
         collected.register(figures)
         parts = WorkerParts(
@@ -160,10 +167,11 @@ class Worker:
             prober=Prober(self.networks, self.clock, decoder),
             figures=collected,
             is_healthy=lambda: self._is_healthy,
+            routers=meetings.routers(),
         )
-        return QuietServer(private_config(create_worker_app(parts), lifespan="off"))
+        return QuietServer(private_config(create_worker_app(parts), lifespan="off", has_sockets=True))
 
-    async def _live(self, deck: Deck, announcer: Announcer, server: QuietServer) -> None:
+    async def _live(self, deck: Deck, announcer: Announcer, server: QuietServer, meetings: Meetings) -> None:
         """Run every task until one ends; a worker that has lost a limb is replaced as a whole."""
         path = self.settings.worker_socket(self.number)
         async with Owner("worker") as owner:
@@ -176,7 +184,10 @@ class Worker:
                 owner.start(server.serve(sockets=[bind_unix(path)]), "private app"),
             }
             self._is_healthy = True
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await meetings.farewell()  # while the private app still carries it
             for task in done:
                 task.result()
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import structlog
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
@@ -51,13 +51,16 @@ class WorkerParts:
     prober: Prober
     figures: CollectorRegistry
     is_healthy: Callable[[], bool]
+    routers: tuple[APIRouter, ...] = ()
+    """Further private routes: of sessions and rooms."""
 
 
 def create_worker_app(parts: WorkerParts) -> FastAPI:
     """Return the app; nothing in it starts or ends anything."""
     app = FastAPI(title="worker", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(HubError, _on_hub_error)
-    app.include_router(make_router(parts.whep))
+    for router in (make_router(parts.whep), *parts.routers):
+        app.include_router(router)
     _add_camera_routes(app, parts)
     _add_probe(app, parts)
 

@@ -52,6 +52,7 @@ class SessionDirectory:
         self._sessions: dict[str, Session] = {}
         self._closing: dict[Session, asyncio.Task[None]] = {}
         self._owner = Owner("sessions")
+        self._is_closed = False
         self.ended: Counter[str] = Counter()
         """How many sessions ended, by reason."""
         self.opened = 0
@@ -75,6 +76,8 @@ class SessionDirectory:
 
         HubError: NOT_FOUND `resume_unknown`, EXHAUSTED `too_many_sessions`, or of the room.
         """
+        if self._is_closed:
+            raise HubError(ErrorKind.UNAVAILABLE, "the worker ends", code="worker_unavailable")
         known = self._sessions.get(identity.session_id)
         if known is not None and _is_same(known.identity, identity):
             self.resumed += 1
@@ -169,7 +172,8 @@ class SessionDirectory:
         return [_figures(session) for session in self.all()]
 
     async def aclose(self) -> None:
-        """Tell every page that the worker ends, and let everything go; seats are kept for those who come back."""
+        """Tell every page that the worker ends, and let everything go; seats wait for who comes back. Idempotent."""
+        self._is_closed = True
         for session in self.all():
             session.end("worker_restart")
         waited_s = 0.0
