@@ -61,6 +61,4 @@ def parse_frame_header(data: bytes) -> FrameHeader:
 
 def vp8_params(width: int = 0, height: int = 0) -> CodecParams:
     """Return the parameters of a track; the sizes are those of its last key frame, 0 before."""
-    return CodecParams(
-        codec=Codec.VP8, clock_rate_hz=CLOCK_RATE_HZ, rfc6381="vp08.00.10.08", width=width, height=height
-    )
+    return CodecParams(codec=Codec.VP8, clock_rate_hz=CLOCK_RATE_HZ, rfc6381="vp8", width=width, height=height)

@@ -6,7 +6,6 @@ where it lies in the receive buffer, and time as arguments. Never raises for wha
 
 from typing import Protocol
 
-from media.base.errors import ErrorKind, HubError
 from media.codec.aac import AuHeaderLayout
 from media.packet import Codec, CodecParams
 from media.rtp.depacketize_audio import AacDepacketizer, AudioDepacketizer
@@ -67,10 +66,7 @@ def make_depacketizer(
     *,
     au_headers: AuHeaderLayout = _AAC_HBR,
 ) -> Depacketizer:
-    """Return the depacketizer for `params.codec`; HubError `unsupported_codec` when there is none.
-
-    `au_headers` is for AAC only (`media.codec.aac.au_header_layout` of the fmtp).
-    """
+    """Return the depacketizer for `params.codec`. `au_headers` is for AAC only (`media.codec.aac.au_header_layout`)."""
     match params.codec:
         case Codec.H264:
             return H264Depacketizer(track, params, options)
@@ -82,7 +78,3 @@ def make_depacketizer(
             return AacDepacketizer(track, params, options, au_headers)
         case Codec.PCMU | Codec.PCMA | Codec.OPUS:
             return AudioDepacketizer(track, params, options)
-        case _:
-            raise HubError(
-                ErrorKind.INVALID, "no payload format for this codec", code="unsupported_codec", codec=params.codec
-            )

@@ -13,7 +13,8 @@ MAX_MISSING = 512
 """Half a second of a 10 Mbit/s layer; whoever misses more wants a key frame."""
 
 REORDER_WAIT_NS = 8_000_000
-"""Packets that only overtook one another are there by then; asking at once would have them sent twice."""
+"""How long a packet may only have been overtaken, at first; asking at once would have it sent twice."""
+MAX_REORDER_WAIT_NS = 25_000_000
 
 MIN_RETRY_NS = 20_000_000
 MAX_ROUND_TRIP_NS = 1_000_000_000
@@ -92,6 +93,7 @@ class NackTracker:
         self._missing: dict[int, list[int]] = {}
         """Number → when it was missed, how often it was asked for, when last."""
         self._lost: dict[int, None] = {}
+        self._reorder_wait_ns = REORDER_WAIT_NS
         self.given_up = 0
         self.recovered = 0
         self.reordered = 0
@@ -111,8 +113,12 @@ class NackTracker:
         while len(self._missing) > MAX_MISSING:
             self._give_up(next(iter(self._missing)))
 
-    def arrived(self, number: int, now_mono_ns: int) -> bool:
-        """Take notice of a packet behind the newest; False when it has been there before or is too old to tell."""
+    def arrived(self, number: int, now_mono_ns: int, *, is_repair: bool) -> bool:
+        """Take notice of a packet behind the newest; False when it has been there before or is too old to tell.
+
+        Only what surely is an answer (`is_repair`) tells the round trip; an original that comes after all tells how
+        far packets overtake one another here.
+        """
         entry = self._missing.pop(number, None)
         if entry is None:
             if number not in self._lost:
@@ -120,14 +126,21 @@ class NackTracker:
             del self._lost[number]
             self.recovered += 1
             return True
-        _, tries, asked_ns = entry
-        if tries == 0:
+        missed_ns, tries, asked_ns = entry
+        if tries:
+            self.recovered += 1
+        else:
             self.reordered += 1
-            return True
-        self.recovered += 1
-        if tries == 1:
+        if not is_repair:
+            self._note_overtaken(now_mono_ns - missed_ns)
+        elif tries == 1:
             self._round_trip.sample(now_mono_ns - asked_ns)
         return True
+
+    def _note_overtaken(self, late_ns: int) -> None:
+        """Wait as long as the latest of late, forgetting it slowly; a repeat under the old number is no late packet."""
+        if late_ns <= MAX_REORDER_WAIT_NS:
+            self._reorder_wait_ns = max(late_ns, self._reorder_wait_ns * 63 // 64)
 
     def misses(self, number: int) -> bool:
         """Tell whether a packet has not come, whether it is still asked for or not."""
@@ -137,13 +150,13 @@ class NackTracker:
         """Return the numbers to ask for now, oldest first, and count the try; gives up what has been asked for long."""
         if not self._missing:
             return []
-        retry_ns = self._round_trip.retry_ns
+        retry_ns, reorder_ns = self._round_trip.retry_ns, self._reorder_wait_ns
         wanted, lost = [], []
         for number, entry in self._missing.items():
             missed_ns, tries, asked_ns = entry
             if now_mono_ns - missed_ns >= GIVE_UP_NS:
                 lost.append(number)
-            elif now_mono_ns - asked_ns >= retry_ns if tries else now_mono_ns - missed_ns >= REORDER_WAIT_NS:
+            elif now_mono_ns - asked_ns >= retry_ns if tries else now_mono_ns - missed_ns >= reorder_ns:
                 entry[1], entry[2] = tries + 1, now_mono_ns
                 wanted.append(number)
         for number in lost:

@@ -119,7 +119,15 @@ class IncomingLayer:
         self.missing.forget()
         self.clock.restart()
 
-    def take(self, packet: tuple[int, int, int], payload: bytes, extension: bytes, now_ns: int) -> bool:
+    def take(
+        self,
+        packet: tuple[int, int, int],
+        payload: bytes,
+        extension: bytes,
+        now_ns: int,
+        *,
+        is_repair: bool = False,
+    ) -> bool:
         """Take one packet, (sequence, timestamp, marker) first; False when it is a repeat or a stray."""
         seq, ts32, marker = packet
         head = self._head
@@ -127,7 +135,7 @@ class IncomingLayer:
         step = number - head
         if step == 1 and self._received:
             self._head = number
-        elif not self._admit(seq, number, now_ns):
+        elif not self._admit(seq, number, now_ns, is_repair=is_repair):
             self.repeated += 1
             return False
         else:
@@ -146,7 +154,7 @@ class IncomingLayer:
 
     def repair(self, packet: tuple[int, int, int], payload: bytes, extension: bytes, now_ns: int) -> bool:
         """Take a retransmitted packet; it does not count as received where losses are reported."""
-        if not self._received or not self.take(packet, payload, extension, now_ns):
+        if not self._received or not self.take(packet, payload, extension, now_ns, is_repair=True):
             return False
         self._received -= 1
         return True
@@ -154,7 +162,7 @@ class IncomingLayer:
     def _number_of(self, seq: int) -> int:
         return self._head + ((seq - self._head + 0x8000) & 0xFFFF) - 0x8000
 
-    def _admit(self, seq: int, number: int, now_ns: int) -> bool:
+    def _admit(self, seq: int, number: int, now_ns: int, *, is_repair: bool) -> bool:
         """Judge a packet that is not simply the next."""
         head = self._head
         if not self._received:
@@ -164,7 +172,7 @@ class IncomingLayer:
             self._head = number
             self._events.on_gap()
         elif head - _MAX_BEHIND < number <= head:
-            return self.missing.arrived(number, now_ns)
+            return self.missing.arrived(number, now_ns, is_repair=is_repair)
         elif seq != self._expected_next:  # believed when two follow one another (RFC 3550 appendix A.1)
             self._expected_next = (seq + 1) & 0xFFFF
             return False

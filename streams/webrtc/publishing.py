@@ -28,7 +28,7 @@ from streams.webrtc.ingress import Ingress
 from streams.webrtc.lipsync import SenderClock
 from streams.webrtc.offer import Offer, parse_fragment, parse_offer
 from streams.webrtc.peer import Peer, PeerEvents
-from streams.webrtc.publish_feedback import FeedbackWriter
+from streams.webrtc.publish_feedback import FeedbackWriter, PublishFeedback
 from streams.webrtc.uplink import UplinkEvents, UplinkPlane
 
 log = structlog.get_logger(__name__)
@@ -43,9 +43,6 @@ REPAIR_S = 0.01
 REPORT_NS = 1_000_000_000
 SILENCE_NS = 20_000_000_000
 """Nothing authentic heard for so long: a browser checks consent every 5 s (RFC 7675)."""
-
-LIMITED_NS = 1_000_000_000
-"""After packets were dropped for being too many, nothing is asked for again so long."""
 
 NOTICE_NS = 10_000_000_000
 
@@ -124,7 +121,7 @@ class PublishingPeer:
             UplinkEvents(self._on_gap, self._ask_keys, events.on_layers_wanted, self.publication.changed),
             events.on_level,
         )
-        self._writer = FeedbackWriter(new_ssrc(), f"xiangyun-{source}")
+        self._feedback = PublishFeedback(self._ingress, FeedbackWriter(new_ssrc(), f"xiangyun-{source}"))
         self._rtcp_allowance = Allowance(RTCP_PER_S, RTCP_PER_S)
         self._rtcp_ignored = 0
         self._malformed = 0
@@ -245,9 +242,10 @@ class PublishingPeer:
         except HubError:
             self._rtcp_ignored += 1
 
-    def _send(self, packet: bytes) -> None:
+    def _send(self, packets: list[bytes]) -> None:
         if self._peer is not None and self._is_secure:
-            self._peer.send_rtcp(packet)
+            for packet in packets:
+                self._peer.send_rtcp(packet)
 
     def _on_gap(self) -> None:
         """Ask for what is missing a moment later, and again until nothing is."""
@@ -256,50 +254,30 @@ class PublishingPeer:
 
     def _repair(self) -> None:
         self._repair_handle = None
-        now_ns = self._clock.mono_ns()
-        is_limited = bool(self._ingress.limited_ns) and now_ns - self._ingress.limited_ns < LIMITED_NS
-        is_missing = False
-        for track, layer in self._ingress.layers():
-            given_up = layer.missing.given_up
-            wanted = layer.missing.due(now_ns)
-            if wanted and "nack" in track.line.feedback and not is_limited:
-                for packet in self._writer.nacks(layer.ssrc, wanted):
-                    self._send(packet)
-            if layer.missing.given_up > given_up and layer.rid in track.published.watched:
-                track.request_key(track.name, layer.rid)
-            is_missing = is_missing or len(layer.missing) > 0
-        if is_missing:
+        self._send(self._feedback.repairs(self._clock.mono_ns()))
+        if self._feedback.is_missing:
             self._on_gap()
 
     def _ask_keys(self) -> None:
-        """Ask for the key frames whose turn it is."""
-        now_ns = self._clock.mono_ns()
-        for track, layer in self._ingress.layers():
-            has_pli = "nack pli" in track.line.feedback
-            can_ask = has_pli or "ccm fir" in track.line.feedback
-            if layer.keys.is_wished and can_ask and layer.is_flowing(now_ns) and layer.keys.take(now_ns):
-                self._send(self._writer.key_request(layer.ssrc, has_pli=has_pli))
+        self._send(self._feedback.key_requests(self._clock.mono_ns()))
 
     async def _work(self) -> None:
         """Tell what arrived ten times a second, and once a second the rest."""
         while not self.ended.is_set():
             await asyncio.sleep(TICK_S)
             now_ns = self._clock.mono_ns()
-            for packet in self._writer.arrivals(self._ingress.any_ssrc, self._ingress.arrivals.reports(now_ns)):
-                self._send(packet)
-            self._ask_keys()
+            self._send(self._feedback.arrivals(now_ns))
+            self._send(self._feedback.key_requests(now_ns))
             if now_ns - self._reported_ns >= REPORT_NS:
                 self._reported_ns = now_ns
-                self._report(now_ns)
+                self._review(now_ns)
 
-    def _report(self, now_ns: int) -> None:
-        assert self._peer is not None
-        blocks = [layer.report_block(now_ns) for _, layer in self._ingress.layers()]
-        if blocks:
-            self._send(self._writer.reports(blocks))
+    def _review(self, now_ns: int) -> None:
+        self._send(self._feedback.reports(now_ns))
         for track in tuple(self._ingress.tracks.values()):
             track.review(now_ns)
         self._notice_limit(now_ns)
+        assert self._peer is not None
         if now_ns - self._peer.heard_mono_ns > SILENCE_NS:
             self._finish(PublishEnd.SILENT)
 

@@ -103,5 +103,6 @@ BEHAVIOURS = {
     "api/routes/test_import.py",  # api/camera_import through its route
     "api/routes/test_limits.py",  # api/control/limits through the routes
     "streams/simulator/test_splice.py",  # splice_h264 and splice_h265 alike
+    "streams/webrtc/test_repair.py",  # loss, NACK and retransmission together, over a bad link in simulated time
     "streams/webrtc/test_private_names.py",  # the private names of aiortc, aioice and pylibsrtp we rely on
 }

@@ -77,3 +77,16 @@ def test_a_packet_longer_than_the_buffer_is_refused_before_it_is_written():
     with pytest.raises(RemoteProtocolError) as error:
         sender.protect(rtp(1, bytes(MAX_PACKET_BYTES)))
     assert error.value.code == "srtp_packet_too_long"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_receiver_opens_packets_where_they_lie_and_refuses_without_raising(profile):
+    sender, receiver = sessions(profile)
+    packet = rtp(7, b"picture" * 100)
+    wire = sender.protect(packet)
+    assert receiver.open_rtp(wire[:-1] + bytes([wire[-1] ^ 1])) == -1
+    size = receiver.open_rtp(wire)
+    assert bytes(receiver.plain[:size]) == packet
+    assert receiver.open_rtp(wire) == -1, "a replay"
+    assert receiver.open_rtp(b"") == -1
+    assert receiver.open_rtp(bytes(MAX_PACKET_BYTES + 1)) == -1

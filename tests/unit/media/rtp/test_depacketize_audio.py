@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.base.errors import HubError
 from media.codec import aac, g711, opus
 from media.packet import AccessUnit, Codec, CodecParams
 from media.rtp.depacketize import StreamOptions, make_depacketizer
@@ -118,8 +117,3 @@ def test_malformed_packets_are_counted():
     assert depacketizer.push(b"\x80\x00", 0, 2, 0, 0) is None
     assert depacketizer.push(b"", 0, 0, 0, 0) is None
     assert depacketizer.stats.malformed == 2
-
-
-def test_a_codec_without_payload_format_is_refused():
-    with pytest.raises(HubError, match="no payload format"):
-        make_depacketizer(0, CodecParams(codec=Codec.VP8, clock_rate_hz=90_000))

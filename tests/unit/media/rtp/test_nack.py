@@ -42,7 +42,7 @@ def test_what_only_came_out_of_order_is_not_asked_for():
     tracker = tracker_of()
     tracker.skipped(10, 12, 0)
     assert tracker.due(REORDER_WAIT_NS - 1) == []
-    assert tracker.arrived(10, REORDER_WAIT_NS - 1)
+    assert tracker.arrived(10, REORDER_WAIT_NS - 1, is_repair=False)
     assert tracker.due(REORDER_WAIT_NS) == [11]
     assert (tracker.reordered, tracker.recovered, tracker.asked) == (1, 0, 1)
 
@@ -55,9 +55,9 @@ def test_what_is_missing_is_asked_for_once_a_round_trip_until_given_up():
     assert tracker.missing == ()
     assert tracker.given_up == 3
     assert tracker.misses(8)
-    assert tracker.arrived(8, GIVE_UP_NS), "better late than never"
+    assert tracker.arrived(8, GIVE_UP_NS, is_repair=True), "better late than never"
     assert not tracker.misses(8)
-    assert not tracker.arrived(8, GIVE_UP_NS), "a repeat"
+    assert not tracker.arrived(8, GIVE_UP_NS, is_repair=True), "a repeat"
 
 
 def test_the_first_answer_tells_the_round_trip_and_later_ones_tell_nothing():
@@ -65,11 +65,11 @@ def test_the_first_answer_tells_the_round_trip_and_later_ones_tell_nothing():
     tracker = NackTracker(trip)
     tracker.skipped(1, 3, 0)
     tracker.due(10 * MS)
-    tracker.arrived(1, 50 * MS)
+    tracker.arrived(1, 50 * MS, is_repair=True)
     assert (trip.is_measured, trip.smoothed_ns) == (True, 40 * MS)
     assert trip.retry_ns == 60 * MS
     tracker.due(200 * MS)
-    tracker.arrived(2, 201 * MS)
+    tracker.arrived(2, 201 * MS, is_repair=True)
     assert trip.smoothed_ns == 40 * MS
 
 
@@ -100,4 +100,21 @@ def test_memory_is_bounded_and_the_oldest_are_given_up():
 
 
 def test_what_was_never_missing_is_a_repeat():
-    assert not tracker_of().arrived(5, 0)
+    assert not tracker_of().arrived(5, 0, is_repair=False)
+
+
+def test_where_packets_overtake_one_another_asking_waits_longer_and_the_round_trip_stays():
+    trip = RoundTrip()
+    tracker = NackTracker(trip)
+    tracker.skipped(1, 2, 0)
+    assert tracker.due(REORDER_WAIT_NS) == [1]
+    tracker.arrived(1, 20 * MS, is_repair=False)
+    assert not trip.is_measured
+    tracker.skipped(5, 6, 100 * MS)
+    assert tracker.due(119 * MS) == []
+    assert tracker.due(120 * MS) == [5]
+    for number in range(10, 1000, 2):
+        tracker.skipped(number, number + 1, 200 * MS)
+        tracker.arrived(number, 200 * MS, is_repair=False)
+    tracker.skipped(2000, 2001, 300 * MS)
+    assert tracker.due(301 * MS)[-1:] == [2000], "forgotten where they stopped"
