@@ -4,7 +4,7 @@ Made by `worker`, which starts and closes it; everything runs on the worker's lo
 can ask for them; at the end pages are told first, then seats are left waiting, then rooms stop.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -13,8 +13,11 @@ from api.processes.figures import ReadCounts, WorkerFigures
 from media.base.clock import Clock
 from media.base.ids import SourceId
 from streams.plane import Plane
+from streams.relay.node import RelayNode
 from streams.rooms import app as rooms_app
 from streams.rooms.directory import RoomDirectory
+from streams.rooms.gateway import CHANNEL_NAME, serve
+from streams.rooms.remote import OtherWorkers
 from streams.rooms.room import Room
 from streams.rooms.seat import RoomSource
 from streams.session import app as sessions_app
@@ -53,6 +56,8 @@ class Meetings:
         """Join the parts; journals of rooms are kept in `folder`. Nothing runs before `start`."""
         clock: Clock = engine.clock
         self.whep = whep
+        self._others: OtherWorkers | None = None
+        self._relay_figures: Callable[[], dict[str, int]] = dict
         self.rooms = RoomDirectory(plane.slot, folder, clock, notify)
         self.sessions = SessionDirectory(
             SessionWorld(
@@ -71,8 +76,12 @@ class Meetings:
     def _shown(self, room_id: str) -> tuple[RoomSource, ...]:
         return self.rooms.room(room_id).sources
 
-    async def start(self) -> None:
-        """Restore the rooms and begin to look after sessions."""
+    async def start(self, relay: RelayNode) -> None:
+        """Restore the rooms, join them to those of other workers, and begin to look after sessions."""
+        others = self._others = OtherWorkers(lambda slot, body: relay.open_channel(slot, CHANNEL_NAME, body))
+        self.rooms.remote = others
+        relay.serve_channel(CHANNEL_NAME, lambda channel, body: serve(self.rooms.room, channel, body))
+        self._relay_figures = relay.figures
         await self.rooms.start()
         self.sessions.start()
 
@@ -84,6 +93,8 @@ class Meetings:
         """End everything; rooms go on at the next start."""
         await self.farewell()
         await self.foreign.aclose()
+        if self._others is not None:
+            await self._others.aclose()
         await self.rooms.aclose()
 
     def routers(self) -> tuple[APIRouter, ...]:
@@ -103,6 +114,8 @@ class Meetings:
             ),
             "rooms": ("Open rooms", lambda: float(len(self.rooms.rooms))),
             "participants": ("Seats in open rooms", lambda: float(_seats(self.rooms.rooms))),
+            "relayed_sources": ("Sources pulled from other workers", self._of_relay("pulled")),
+            "relay_links": ("Links to and from other workers", self._of_relay("links")),
             "published_tracks": (
                 "Tracks people publish",
                 lambda: float(sum(len(p.tracks) for p in self._publishers())),
@@ -119,6 +132,9 @@ class Meetings:
             "session_nacks": ("Packets browsers reported missing", self._of_slots("nacks")),
             "session_key_requests": ("Key frames browsers asked for", self._of_slots("key_requests")),
         }
+
+    def _of_relay(self, name: str) -> Callable[[], float]:
+        return lambda: float(self._relay_figures().get(name, 0))
 
     def _publishers(self) -> list[PublishStats]:
         own = [

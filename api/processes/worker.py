@@ -25,6 +25,7 @@ from api.processes.home import installation_id
 from api.processes.meetings import Meetings
 from api.processes.outbox import Outbox
 from api.processes.private_app import QuietServer, bind_unix, private_config
+from api.processes.relaying import SlotAddresses, listen_at, make_relay
 from api.processes.slot import Slot, SlotLostError
 from api.processes.start import start_process
 from api.processes.volumes import volumes_of_slot
@@ -85,7 +86,9 @@ class Worker:
             stack.push_async_callback(self._say_goodbye)
             recorder = await stack.enter_async_context(self._open_recorder())
             engine = WebRtcEngine(self._engine_settings(), self.clock)
-            plane = Plane(self.slot.name, CameraSources(self.hub, engine), None)
+            addresses = SlotAddresses(self.settings, self.state)
+            relay = make_relay(self.settings, self.slot.name, addresses, engine.make_track, self.clock)
+            plane = Plane(self.slot.name, CameraSources(self.hub, engine), relay)
             whep = WhepEndpoint(engine, plane, self._on_session_end)
             announcer = Announcer(self.state, self.slot.name, self.clock)
             sessions = FileSessionStore(self.settings.data_dir / "workers" / f"sessions-{self.number}.json")
@@ -99,7 +102,9 @@ class Worker:
             folder = self.settings.data_dir / "workers" / f"rooms-{self.number}"
             meetings = Meetings(engine, plane, whep, folder, self.outbox.post)
             stack.push_async_callback(meetings.aclose)
-            await meetings.start()
+            await meetings.start(relay)
+            stack.push_async_callback(relay.aclose)
+            await relay.start(plane, listen_at(self.settings, self.number))
             deck = Deck(self.hub, registry, recorder, Cipher(self.settings.secret), self.clock)
             server = await self._serve_private(stack, deck, registry, meetings, recorder)
             await self._live(deck, announcer, server, meetings)
