@@ -131,6 +131,9 @@ class Plane:
             self._failed(source, held, HubError(ErrorKind.UNAVAILABLE, "it failed to open", code="source_offline"))
             raise
         else:
+            if held.opened.done():  # closed meanwhile
+                held.opener.close(publication)
+                return
             held.opened.set_result(publication)
             if held.holders == 0:  # everybody has given up meanwhile
                 self._linger(source, held)
@@ -138,6 +141,8 @@ class Plane:
     def _failed(self, source: SourceId, held: _Held, error: HubError) -> None:
         if self._held.get(source) is held:
             del self._held[source]
+        if held.opened.done():
+            return
         held.opened.set_exception(error)
         held.opened.exception()  # seen, also when nobody waits any more
 
@@ -176,6 +181,7 @@ class Plane:
             held.opener.close(held.publication)
         elif held.opening is not None:
             held.opening.cancel()
+            held.opened.cancel()
 
     def close(self) -> None:
         """End everything, also what is being opened."""

@@ -72,12 +72,14 @@ class LayerSelector:
         if self._heavy_reports >= 2:
             self._heavy_reports = 0
             self._step_down(now_ns)
-        elif self._limit is not None and self._is_clean(now_ns):
+        elif self._is_clean(now_ns, CLEAN_MAX_NS):
+            self._clean_needed_ns = CLEAN_NS
+        if self._limit is not None and self._is_clean(now_ns, self._clean_needed_ns):
             self._limit += 1
             self._raised_ns = self._clean_since_ns = now_ns
 
-    def _is_clean(self, now_ns: int) -> bool:
-        return self._clean_since_ns is not None and now_ns - self._clean_since_ns >= self._clean_needed_ns
+    def _is_clean(self, now_ns: int, for_ns: int) -> bool:
+        return self._clean_since_ns is not None and now_ns - self._clean_since_ns >= for_ns
 
     def _step_down(self, now_ns: int) -> None:
         if self._chosen is None:
@@ -96,7 +98,7 @@ class LayerSelector:
         index = self._fitting(options, wish)
         if self._limit is not None:
             if self._limit >= len(options) - 1:
-                self._limit, self._clean_needed_ns = None, CLEAN_NS
+                self._limit = None
             else:
                 index = min(index, self._limit)
         self._chosen = index

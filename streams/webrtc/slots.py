@@ -246,9 +246,8 @@ class MediaSlot:
         path = self._host.path
         if path is None:
             return
-        for leg in (self._leg, self._next):
-            if leg is None or leg.is_started:
-                continue
+        new = [leg for leg in (self._leg, self._next) if leg is not None and not leg.is_started]
+        for leg in new:
             leg.is_started = True
             self._forget_old_group(leg.source)
             if leg is self._leg or self._may_switch_at_once(leg.source):
@@ -256,7 +255,8 @@ class MediaSlot:
                     self._host.catch_up(leg.outlet)
             else:
                 leg.outlet.await_key(path)
-        self._ask_for_key()
+        if new:
+            self._ask_for_key()
 
     def _forget_old_group(self, source: SourceTrack) -> None:
         """Begin with no picture rather than with one from before a pause."""

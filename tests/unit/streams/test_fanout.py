@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from streams.fanout import (
     CATCH_UP_SPAN_TICKS,
     GROUP_MAX_PACKETS,
+    LEAST_SPAN_TICKS,
+    PEOPLE,
     GroupLimit,
     History,
     Packet,
+    Place,
     RunTimeline,
     SplicePoint,
     splice_group,
@@ -144,3 +147,73 @@ class TestRunTimeline:
             timeline.stamp(second * 1000, 1_000_000_000 + second * 1_001_000_000)  # 1000 ppm slow
         now_ns = 1_000_000_000 + 100 * 1_001_000_000
         assert timeline.at(now_ns) == pytest.approx(100_000 + 50, abs=3)
+
+
+class TestNumberedPackets:
+    """Packets that bring their number, as people's do."""
+
+    def put(self, history: History, seq: int, *, is_key: bool = False, size: int = 10, ts: int | None = None) -> Place:
+        return history.put(seq, Packet(bytes(size), seq * 100 if ts is None else ts, 0), is_key=is_key)
+
+    def test_each_packet_has_its_place(self):
+        history = History(nack_packets=50)
+        places = [self.put(history, seq) for seq in (700, 701, 704, 702, 702, 699, 705, 755, 756)]
+        assert places == [
+            Place.JUMP, Place.NEXT, Place.NEXT, Place.LATE, Place.IGNORED, Place.IGNORED, Place.NEXT, Place.NEXT, Place.NEXT,
+        ]  # fmt: skip
+        assert history.get(703) is None
+        assert self.put(history, 807) is Place.JUMP
+        assert (history.first_seq, history.next_seq, len(history)) == (807, 808, 1)
+        assert self.put(history, 806) is Place.IGNORED
+
+    def test_a_group_is_whole_when_nothing_is_missing_in_it(self):
+        history = History(PEOPLE)
+        assert not history.is_group_whole()
+        self.put(history, 1, is_key=True)
+        self.put(history, 3)
+        assert not history.is_group_whole()
+        self.put(history, 2)
+        assert history.is_group_whole()
+        assert history.group_bytes == 30
+
+    def test_a_late_first_packet_of_a_key_frame_begins_its_group(self):
+        history = History(PEOPLE)
+        self.put(history, 1, is_key=True)
+        self.put(history, 3)
+        self.put(history, 4)
+        self.put(history, 2, is_key=True)
+        assert (history.group_seq, history.group_bytes) == (2, 30)
+        self.put(history, 5)
+        assert history.group_bytes == 40
+
+    @pytest.mark.parametrize(
+        ("limit", "size", "step"),
+        [(GroupLimit(max_bytes=50), 10, 1), (GroupLimit(max_packets=5), 1, 1), (GroupLimit(span_s=5), 1, 90_000)],
+    )
+    def test_a_group_over_any_limit_is_given_up_until_the_next_key_frame(self, limit, size, step):
+        history = History(limit)
+        kept = []
+        for seq in range(8):
+            self.put(history, seq, is_key=seq in (0, 7), size=size, ts=seq * step)
+            kept.append(history.group_seq)
+        given_up = kept.index(None)
+        assert 5 <= given_up <= 6
+        assert kept == [0] * given_up + [None] * (7 - given_up) + [7]
+
+    def test_a_group_with_a_hole_at_the_head_is_spliced_at_what_there_is(self):
+        history = History(PEOPLE)
+        for seq in (10, 11, 14):
+            self.put(history, seq, is_key=seq == 10)
+        splice = splice_group(SplicePoint(0, 0), history, live_seq=13)  # 12 and 13 are missing
+        assert splice.live_ts == 1100
+        assert splice.out_seq(14) == 4
+
+    def test_what_was_shown_before_leaves_room_for_the_group(self):
+        history = History(PEOPLE)
+        for seq in range(10, 20):
+            self.put(history, seq, is_key=seq == 10, ts=(seq - 10) * 3000)
+        wished = splice_group(SplicePoint(0, 1000, ts_offset=5000), history, 20)
+        assert wished.out_ts(27_000) == 32_000  # where it belongs
+        assert wished.out_ts(0) == 32_000 - CATCH_UP_SPAN_TICKS
+        tight = splice_group(SplicePoint(0, 31_500, ts_offset=5000), history, 20)
+        assert (tight.out_ts(0), tight.out_ts(27_000)) == (31_500, 31_500 + LEAST_SPAN_TICKS)

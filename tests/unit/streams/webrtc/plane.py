@@ -20,7 +20,7 @@ from streams.hub import Stream
 from streams.webrtc.batch import PeerAddress
 from streams.webrtc.feed import Feed
 from streams.webrtc.out_stream import OutStream
-from streams.webrtc.outlet import Outlet, Path
+from streams.webrtc.outlet import Outlet, Path, SourceTrack
 from streams.webrtc.port import UdpPort
 from streams.webrtc.pump import Pump
 
@@ -133,10 +133,11 @@ class Plane:
             self.pump.catch_up(outlet)
         return receiver
 
-    async def settle(self) -> None:
-        """Let the pump work until everything published is sent."""
+    async def settle(self, *tracks: SourceTrack) -> None:
+        """Let the pump work until everything published, and put into `tracks`, is sent."""
+        mine = tuple(self._feed.tracks.values()) if self._feed is not None else ()
         async with asyncio.timeout(5):
-            while any(t.is_queued or t.catching_up for t in self.feed.tracks.values()):  # noqa: ASYNC110  # no event to wait for
+            while any(t.is_queued or t.catching_up for t in (*mine, *tracks)):  # noqa: ASYNC110  # no event to wait for
                 await asyncio.sleep(0.001)
 
     def close(self) -> None:
