@@ -20,6 +20,7 @@ from api.http.permission import Permission
 from api.routes import (
     audit,
     auth,
+    calls,
     camera_import,
     cameras,
     events,
@@ -29,6 +30,7 @@ from api.routes import (
     pages,
     playback,
     recordings,
+    room_media,
     rooms,
     sessions,
     setup,
@@ -51,7 +53,9 @@ API_ROUTERS = (
     recordings.router,
     playback.router,
     rooms.router,
+    room_media.router,
     sessions.router,
+    calls.router,
     audit.router,
     events.router,
 )

@@ -159,5 +159,7 @@ class ApiContext:
     """Room → slot and version of which its worker has been told; forgotten when a worker says it does not know."""
     access_changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever changes accounts, roles or grants; wakes the sweeper at once."""
+    calls_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a call may have to move on: somebody answered, hung up, or left its room."""
     desired_behind: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a camera change could not be announced; wakes the reconciliation."""

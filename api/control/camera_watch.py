@@ -46,7 +46,7 @@ class CameraWatch:
         async with self._ctx.db.read() as connection:
             rows = await live.open_of_session(connection, self._session.id)
         for row in rows:
-            self._watched[row.camera_id] = Watched(View(row.id, row.camera_id, ""), {"video"})
+            self._watched[row.camera_id] = Watched(View(row.id, row.camera_id, "", row.room_id is not None), {"video"})
 
     async def before(self, frame: dict[str, Any]) -> dict[str, Any] | None:
         """Look at a frame of the page: return the grant to pass on with it; HubError when it may not pass."""
@@ -64,13 +64,16 @@ class CameraWatch:
             self._asked.pop(next(iter(self._asked)))
         return grant
 
-    async def _begin(self, camera_id: str, track: str) -> dict[str, Any]:
+    async def _begin(self, camera_id: str, track: str) -> dict[str, Any] | None:
         known = self._watched.get(camera_id)
         if known is None:
             view = await session_views.begin(self._ctx, self._session, camera_id, self._trace_id)
             known = self._watched.setdefault(camera_id, Watched(view))
         known.tracks.add(track)
-        return {"camera": camera_id, "slot": known.view.slot or await session_views.slot_of(self._ctx, camera_id)}
+        if known.view.is_shown:
+            return None
+        slot = known.view.slot or await session_views.slot_of(self._ctx, camera_id)
+        return {"id": known.view.id, "source": f"{CAMERA}/{camera_id}", "slot": slot}
 
     async def after(self, answer: dict[str, Any]) -> None:
         """Look at a message of the worker: a refused wish or a granted farewell ends what it was about."""

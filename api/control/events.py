@@ -18,18 +18,20 @@ from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.control.metrics import Metrics
 from api.db import cameras
+from api.services import rooms
 from api.services.cameras import NOT_SHOWN
 from api.services.presence import is_stale, told
 from api.services.principals import Login, load
+from api.services.room_access import RoomView, role_of
 from api.state import Message
+from api.state.channels import ALARM_CHANNEL, CALL_CHANNEL, ROOM_CHANNEL, SESSION_CHANNEL, STATUS_CHANNEL
 from api.state.messages import CONNECTED
 from media.base.errors import ErrorKind, HubError
 
 log = structlog.get_logger(__name__)
 
-STATUS_CHANNEL = "xy:camera-status"
-ALARM_CHANNEL = "xy:alarm"
-SESSION_CHANNEL = "xy:session"
+CHANNELS = (STATUS_CHANNEL, ALARM_CHANNEL, SESSION_CHANNEL, ROOM_CHANNEL, CALL_CHANNEL)
+CALL_EVENTS = frozenset({"call_ringing", "call_accepted", "call_ended"})
 QUEUE_ITEMS = 512
 CHECK_EVERY_S = 2.0
 PING_EVERY_S = 15.0
@@ -41,12 +43,13 @@ LISTENERS_EACH = 64
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event; of a camera, for one user, or for everybody."""
+    """One event; of a camera or a room, for one user, or for everybody."""
 
     name: str
     data: dict[str, Any]
     camera_id: str | None = None
     user_id: str | None = None
+    room_id: str | None = None
 
     def encoded(self) -> bytes:
         """Return the event in the format of `text/event-stream`."""
@@ -109,7 +112,7 @@ class EventHub:
 
     async def run(self) -> None:
         """Hear for ever; after each reconnection listeners are told to read everything again."""
-        async for message in self._ctx.state.listen(STATUS_CHANNEL, ALARM_CHANNEL, SESSION_CHANNEL):
+        async for message in self._ctx.state.listen(*CHANNELS):
             event = event_of(message)
             if event is not None and self._listeners:
                 await self._hand_on(event)
@@ -133,11 +136,18 @@ class EventHub:
 
     async def _hand_on(self, event: Event) -> None:
         path = await self._place(event.camera_id) if event.camera_id else None
+        room = await self._room(event.room_id) if event.room_id else None
         for listener in tuple(self._listeners):
-            if _may_know(listener.principal, event, path):
+            if _may_know(listener.principal, event, path, room):
                 before = listener.dropped
                 listener.put(event)
                 self._metrics.events_dropped.inc(listener.dropped - before)
+
+    async def _room(self, room_id: str) -> RoomView | None:
+        try:
+            return await rooms.find(self._ctx, room_id)
+        except HubError:
+            return None
 
     async def _place(self, camera_id: str) -> str | None:
         now_ns = self._ctx.clock.mono_ns()
@@ -211,6 +221,11 @@ def event_of(message: Message) -> Event | None:
         return Event("recording.alarm", data, camera_id=camera_id if isinstance(camera_id, str) else None)
     if message.channel == SESSION_CHANNEL and isinstance(data.get("user_id"), str):
         return Event("session.revoked", data, user_id=data["user_id"])
+    if message.channel == ROOM_CHANNEL and isinstance(data.get("room_id"), str):
+        return Event("room_changed", data, room_id=data["room_id"])
+    if message.channel == CALL_CHANNEL and isinstance(data.get("user_id"), str) and data.get("event") in CALL_EVENTS:
+        shown = {key: value for key, value in data.items() if key not in {"user_id", "event"}}
+        return Event(data["event"], shown, user_id=data["user_id"])
     return None
 
 
@@ -220,9 +235,11 @@ def status_event(camera_id: str, status: dict[str, Any]) -> Event:
     return Event("camera.status", {"id": camera_id, "status": shown}, camera_id=camera_id)
 
 
-def _may_know(principal: Principal, event: Event, path: str | None) -> bool:
+def _may_know(principal: Principal, event: Event, path: str | None, room: RoomView | None) -> bool:
     if event.user_id is not None:
         return principal.user_id == event.user_id
+    if event.room_id is not None:
+        return room is not None and role_of(room, principal) is not None
     if event.camera_id is not None:
         return path is not None and principal.may(Verb.CAMERA_READ, path, event.camera_id)
     return event.name == "resync" or Verb.STORAGE_READ in principal.verbs

@@ -245,7 +245,7 @@ class Gate:
         await self.revoked.wait()
         code = self.code if self.code in CLOSE_NUMBERS else "revoked"
         log.info("session put out", session=opening.session.id, code=code)
-        return Farewell(code)
+        return Farewell(code, can_resume=code == "worker_restart")
 
     async def _from_page(self, link: SessionLink, watch: CameraWatch) -> Farewell:
         throttle = Throttle()

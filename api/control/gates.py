@@ -4,13 +4,13 @@ Lives as long as the api process. What is put out here is ended at its worker to
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from api.context import ApiContext
 from api.db.seats import SessionRow
 from api.forward.private_apps import error_of, translated
-from api.services import sessions
+from api.services import room_media, sessions
 
 REVOKE_TIMEOUT_S = 2.0
 """Short of the five seconds in which a withdrawn right must bite, so that one stuck worker does not use them up."""
@@ -58,13 +58,16 @@ class Gates:
     async def put_out(self, session: SessionRow, reason: str) -> None:
         """End a session: here, in the database, at its worker; HubError when the worker cannot be told."""
         self.close(session.id, reason)
+        if room_media.is_foreign(session.id):
+            await room_media.stop(self._ctx, session, reason)
+            return
         await self.revoke(session.slot, {"session_ids": [session.id], "code": reason})
         await sessions.note_end(self._ctx, session.id, reason)
 
-    async def revoke(self, slot: str, what: dict[str, object]) -> None:
+    async def revoke(self, slot: str, what: Mapping[str, object]) -> None:
         """Tell a worker to end sessions or subscriptions; HubError when it does not answer."""
         link = await self._ctx.workers.of_slot(slot)
         async with translated("worker"):
-            response = await link.client.post("/sessions/revoke", json=what, timeout=REVOKE_TIMEOUT_S)
+            response = await link.client.post("/sessions/revoke", json=dict(what), timeout=REVOKE_TIMEOUT_S)
         if response.status_code not in {200, 204, 404}:
             raise error_of(response, "worker")

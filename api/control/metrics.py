@@ -29,6 +29,9 @@ class Metrics:
         self.cameras = Gauge("xiangyun_cameras", "Cameras by state", ("state",), registry=self.registry)
         self.recording = Gauge("xiangyun_cameras_recording", "Cameras recording now", registry=self.registry)
         self.live_sessions = Gauge("xiangyun_live_sessions", "Open live viewing sessions", registry=self.registry)
+        self.sessions = Gauge("xiangyun_sessions", "Open sessions of pages", registry=self.registry)
+        self.rooms = Gauge("xiangyun_rooms_running", "Rooms with somebody in them", registry=self.registry)
+        self.calls = Gauge("xiangyun_calls", "Calls by state", ("state",), registry=self.registry)
         self.listeners = Gauge("xiangyun_event_listeners", "Open event streams", registry=self.registry)
         self.revoked = Counter(
             "xiangyun_sessions_revoked", "Sessions ended by withdrawn rights", registry=self.registry

@@ -6,10 +6,12 @@ Made by `api.app.create_app`, reached by routes through `request.app.state.contr
 from dataclasses import dataclass
 
 from api.context import ApiContext
+from api.control.call_clock import CallClock
 from api.control.events import EventHub
 from api.control.gates import Gates
 from api.control.limits import Limiter, Recent
 from api.control.metrics import Metrics
+from api.control.room_sweeper import RoomSweeper
 from api.control.sweeper import Sweeper
 from api.control.worker_news import keep_desired, read_worker_news
 from api.forward.streams import ActiveStreams
@@ -35,6 +37,7 @@ class Control:
             "sweeper": self.sweeper.run,
             "events": self.events.run,
             "silence": self.events.watch_silence,
+            "calls": CallClock(self.ctx, self.metrics).run,
             "worker news": lambda: read_worker_news(self.ctx),
             "desired cameras": lambda: keep_desired(self.ctx),
         }
@@ -53,5 +56,5 @@ def make_control(ctx: ApiContext) -> Control:
         events=EventHub(ctx, metrics),
         streams=streams,
         gates=gates,
-        sweeper=Sweeper(ctx, streams, metrics),
+        sweeper=Sweeper(ctx, streams, metrics, RoomSweeper(ctx, gates, metrics)),
     )

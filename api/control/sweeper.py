@@ -1,8 +1,8 @@
 """Takes away what nobody may have any more: every second, and at once after a change of rights.
 
 A background task of the api process. Live sessions whose right is gone are ended at the worker, replay views are
-ended and their streams cut, grants die; sessions that a worker has forgotten are written off. The promise is five
-seconds from the change to the last byte.
+ended and their streams cut, grants die; sessions that a worker has forgotten are written off. Rooms and what is in
+them are swept by `room_sweeper`. The promise is five seconds from the change to the last byte.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from api.auth.actor import SYSTEM
 from api.auth.principal import Principal
 from api.auth.verbs import Verb
 from api.context import ApiContext
-from api.control.events import SESSION_CHANNEL
 from api.control.metrics import Metrics
+from api.control.room_sweeper import RoomSweeper
 from api.db import cameras, live, logins, playback
 from api.db.cameras import CameraRow
 from api.db.live import LiveSessionRow
@@ -24,6 +24,7 @@ from api.forward.streams import ActiveStreams
 from api.services import live as live_service
 from api.services import playback as playback_service
 from api.services.principals import Login, load_all
+from api.state.channels import SESSION_CHANNEL
 from media.base.errors import HubError
 
 log = structlog.get_logger(__name__)
@@ -40,8 +41,9 @@ DAY_US = 86_400 * SECOND_US
 class Sweeper:
     """`run` is a task; `sweep` is one round, for tests too."""
 
-    def __init__(self, ctx: ApiContext, streams: ActiveStreams, metrics: Metrics) -> None:
-        """Sweep what `ctx` holds and `streams` send."""
+    def __init__(self, ctx: ApiContext, streams: ActiveStreams, metrics: Metrics, rooms: RoomSweeper) -> None:
+        """Sweep what `ctx` holds and `streams` send; `rooms` does so for sessions and rooms."""
+        self._rooms = rooms
         self._ctx = ctx
         self._streams = streams
         self._metrics = metrics
@@ -59,6 +61,11 @@ class Sweeper:
                 self._metrics.sweep_failures.inc()
                 log.warning("sweep could not finish, will retry", cause=error.code)
             try:
+                await self._rooms.sweep()
+            except HubError as error:
+                self._metrics.sweep_failures.inc()
+                log.warning("sweep of rooms could not finish, will retry", cause=error.code)
+            try:
                 async with asyncio.timeout(self._ctx.options.sweep_every_s):
                     await changed.wait()
             except TimeoutError:
@@ -68,7 +75,7 @@ class Sweeper:
         """Do one round; HubError when database or worker is away."""
         sending = self._streams.view_ids()  # before the views are read: a stream's view is written first
         async with self._ctx.db.read() as connection:
-            sessions = await live.open_ones(connection)
+            sessions = tuple(one for one in await live.open_ones(connection) if one.session_id is None)
             views = await playback.open_views(connection)
             grants = await playback.open_grants(connection)
             camera_ids = {session.camera_id for session in sessions} | {view.camera_id for view in views}

@@ -129,6 +129,12 @@ async def placed(connection: AsyncConnection) -> dict[str, str]:
     return {str(row[0]): str(row[1]) for row in await connection.execute(query)}
 
 
+async def unclosed(connection: AsyncConnection, limit: int = 50) -> tuple[str, ...]:
+    """Return ended rooms whose worker has not been let go yet."""
+    query = select(rooms.c.id).where(rooms.c.ended_us.is_not(None), rooms.c.slot.is_not(None))
+    return tuple(str(row[0]) for row in await connection.execute(query.order_by(rooms.c.ended_us).limit(limit)))
+
+
 async def page(
     connection: AsyncConnection, wanted: RoomFilter, before: tuple[int, str] | None, limit: int
 ) -> Page[RoomRow]:

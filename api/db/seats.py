@@ -156,6 +156,11 @@ async def open_sessions(connection: AsyncConnection, room_id: str | None = None)
     return await all_of(connection, SessionRow, query.order_by(sessions.c.started_us, sessions.c.id))
 
 
+async def come_to(connection: AsyncConnection, room_id: str) -> tuple[SessionRow, ...]:
+    """Return every session a room ever had."""
+    return await all_of(connection, SessionRow, select(sessions).where(sessions.c.room_id == room_id))
+
+
 async def count_open(connection: AsyncConnection, user_id: str) -> int:
     """Return how many sessions of a user are open."""
     table = sessions.c

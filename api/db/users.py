@@ -99,6 +99,16 @@ async def page(connection: AsyncConnection, path: str, after: str, limit: int) -
     return page_of(await all_of(connection, UserRow, query.order_by(users.c.id).limit(limit + 1)), limit, "id")
 
 
+async def directory(connection: AsyncConnection, path: str, text: str, after: str, limit: int) -> Page[UserRow]:
+    """Return the enabled users of a subtree whose name holds `text`, by id."""
+    query = _WITH_PATH.where(users.c.id > after, users.c.enabled)
+    if path != "/":
+        query = query.where(org_queries.under(path))
+    if text:
+        query = query.where(users.c.display_name.contains(text, autoescape=True))
+    return page_of(await all_of(connection, UserRow, query.order_by(users.c.id).limit(limit + 1)), limit, "id")
+
+
 async def roles_of(connection: AsyncConnection, user_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Return the sorted roles of each user."""
     wanted = list(user_ids)

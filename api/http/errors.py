@@ -44,6 +44,7 @@ _STATUS_OF_CODE = {
     "outside_window": 416,
     "too_many_viewers": 503,
     "method_not_allowed": 405,
+    "not_acceptable": 406,
 }
 _SHOWN = frozenset({"camera", "camera_id", "codec", "field", "limit", "role", "row", "spans", "verb", "org_id"})
 _KIND_OF_STATUS = {

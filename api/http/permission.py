@@ -45,12 +45,16 @@ class Scope(StrEnum):
     """Held at the camera of the path or of `?camera_id=`, by role or by personal grant."""
     INVITED = "invited"
     """A member of the room of the path, or a guest with link and passcode; the service tells which."""
+    SEATED = "seated"
+    """A member of the room of the path by log-in, or whoever holds a join token of it; the service tells which."""
     ONCE = "once"
     """A single-use token is presented in the conversation that follows; it names person and seat."""
     GRANT = "grant"
     """Held at the camera of the path, and a playback grant for it is presented (`api.http.grant_permission`)."""
 
 
+_DOTS_OF_ACCESS_TOKEN = 2
+"""An access token is a JWT; opaque tokens have no dots."""
 _OPEN = frozenset({Scope.PUBLIC, Scope.ONCE})
 
 
@@ -98,7 +102,7 @@ class Permission:
         network = network_of(address)
         await control.limiter.take(ADDRESS, network)
         actor = Actor(username="", address=address, trace_id=trace_of(request))
-        if self.scope in _OPEN or (self.scope is Scope.INVITED and "authorization" not in request.headers):
+        if self.scope in _OPEN or self._is_stranger(request):
             await control.limiter.take(ANONYMOUS, network)
             return Access(control.ctx, control, actor)
         principal = await self._authenticate(control, request, network)
@@ -106,6 +110,12 @@ class Permission:
         await control.limiter.take(ACCOUNT, principal.user_id)
         actor = Actor(principal=principal, address=address, trace_id=trace_of(request))
         return await self._in_scope(request, Access(control.ctx, control, actor, principal))
+
+    def _is_stranger(self, request: HTTPConnection) -> bool:
+        """Tell whether nobody logged in asks where one need not be: a guest, or the holder of a join token."""
+        if self.scope is Scope.INVITED:
+            return "authorization" not in request.headers
+        return self.scope is Scope.SEATED and bearer_token(request).count(".") != _DOTS_OF_ACCESS_TOKEN
 
     async def _authenticate(self, control: Control, request: HTTPConnection, network: str) -> Principal:
         try:
@@ -117,7 +127,7 @@ class Permission:
 
     async def _in_scope(self, request: HTTPConnection, access: Access) -> Access:
         principal, verb = access.me, self.verb
-        if verb is None or self.scope in {Scope.SELF, Scope.INVITED}:
+        if verb is None or self.scope in {Scope.SELF, Scope.INVITED, Scope.SEATED}:
             return access
         if not principal.may_somewhere(verb):
             raise denied(verb)
@@ -169,12 +179,14 @@ def trace_of(request: HTTPConnection) -> str:
 
 PUBLIC = Permission(None, Scope.PUBLIC)
 INVITED = Permission(Verb.ROOM_JOIN, Scope.INVITED)
+SEATED = Permission(Verb.ROOM_JOIN, Scope.SEATED)
 BY_TOKEN = Permission(None, Scope.ONCE)
 LOGGED_IN = Permission(None, Scope.SELF)
 
 Public = Annotated[Access, Depends(PUBLIC)]
 LoggedIn = Annotated[Access, Depends(LOGGED_IN)]
 Invited = Annotated[Access, Depends(INVITED)]
+Seated = Annotated[Access, Depends(SEATED)]
 ByToken = Annotated[Access, Depends(BY_TOKEN)]
 
 

@@ -10,7 +10,7 @@ router = APIRouter(tags=["events"])
 
 @router.get("/events", response_class=StreamingResponse)
 async def stream_events(access: LoggedIn) -> StreamingResponse:
-    """Stream `camera.status`, `recording.alarm`, `session.revoked`, `resync` and `ping`, as far as one may know."""
+    """Stream `camera.status`, `recording.alarm`, `session.revoked`, `room_changed`, calls, `resync` and `ping`."""
     access.control.events.check_room(access.me)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(access.control.events.stream(access.me), media_type="text/event-stream", headers=headers)

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api.auth.verbs import Verb
 from api.http.permission import Access, LoggedIn, Scope, require
+from api.http.sdp import sdp_body
 from api.schemas.base import Id
 from api.schemas.live import IceServers, ice_out
 from api.services import live, stills
 from api.services.stills import StillRequest
 from api.services.turn import ice_servers
-from media.base.errors import ErrorKind, HubError
 from media.base.ids import Quality
 
 router = APIRouter(tags=["live"])
@@ -20,23 +20,12 @@ SessionId = Annotated[Id, Path()]
 Viewer = Annotated[Access, Depends(require(Verb.LIVE_VIEW, Scope.CAMERA))]
 SNAPSHOT_NOTED_S = 60.0
 """A tile that shows stills instead of video is one row a minute, not one a second."""
-MAX_SDP_BYTES = 256 * 1024
-
-
-async def _sdp(request: Request, media_type: str) -> bytes:
-    """Return the body; HubError INVALID when it is of another type, empty, or too long."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media_type:
-        raise HubError(ErrorKind.INVALID, f"the body must be {media_type}", code="unsupported_media_type")
-    body = await request.body()
-    if not body or len(body) > MAX_SDP_BYTES:
-        raise HubError(ErrorKind.INVALID, "not an offer", code="bad_sdp")
-    return body
 
 
 @router.post("/cameras/{camera_id}/whep", status_code=201)
 async def start_whep(access: Viewer, request: Request, stream: Annotated[Quality, Query()] = Quality.MAIN) -> Response:
     """Begin to watch: SDP offer in, SDP answer out; `Location` is deleted to end."""
-    offer = await _sdp(request, live.SDP)
+    offer = await sdp_body(request, live.SDP)
     answer = await live.start(access.ctx, access.actor, access.the_camera, stream, offer)
     response = Response(answer.sdp, 201, media_type=live.SDP)
     response.headers["Location"] = f"/api/v1/whep/{answer.session_id}"
@@ -57,7 +46,7 @@ async def stop_whep(access: LoggedIn, session_id: SessionId) -> None:
 async def trickle_whep(access: LoggedIn, request: Request, session_id: SessionId) -> None:
     """Pass late ICE candidates on."""
     session = await live.find_own(access.ctx, access.actor, session_id)
-    await live.trickle(access.ctx, session, await _sdp(request, "application/trickle-ice-sdpfrag"))
+    await live.trickle(access.ctx, session, await sdp_body(request, "application/trickle-ice-sdpfrag"))
 
 
 @router.get("/ice-servers", response_model_exclude_none=True)

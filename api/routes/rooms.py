@@ -1,6 +1,6 @@
 """Rooms: made, planned, listed, joined, ended; their members and invitations."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
@@ -11,24 +11,28 @@ from api.schemas.base import Id
 from api.schemas.live import ice_out
 from api.schemas.paging import DEFAULT_LIMIT, Cursor, Limit, encode_cursor
 from api.schemas.rooms import (
+    ChairBody,
     Invitation,
     Invite,
     InviteRenew,
     JoinBody,
     Joined,
     MemberIn,
+    ParticipantList,
     Room,
+    RoomCameraOut,
     RoomCreate,
     RoomPage,
     RoomPatch,
     RoomQuery,
+    camera_out,
     invitation_out,
     invite_url,
     joined_out,
     room_cursor,
     room_out,
 )
-from api.services import invites, joining, room_shown, rooms
+from api.services import chair, invites, joining, room_cameras, room_shown, rooms
 from api.services.joining import JoinRequest
 from api.services.turn import ice_servers
 
@@ -39,6 +43,7 @@ MemberId = Annotated[Id, Path()]
 Comer = Annotated[Access, Depends(require(Verb.ROOM_JOIN, Scope.SOMEWHERE))]
 """Which rooms one may know of, and lead, the service tells."""
 Keeper = Annotated[Access, Depends(require(Verb.ROOM_MANAGE, Scope.SOMEWHERE))]
+Shower = Annotated[Access, Depends(require(Verb.LIVE_VIEW, Scope.CAMERA))]
 InviteToken = Annotated[str, Query(max_length=100)]
 """In the address, so that a link opens the page; it lets nobody in without the passcode."""
 
@@ -150,3 +155,30 @@ async def join_room(access: Invited, request: Request, room_id: RoomId, body: Jo
     who = access.actor.user_id or joined.seat.participant_id
     servers = ice_servers(access.ctx.options, who, access.ctx.clock.wall_us())
     return joined_out(joined, session_url(request), ice_out(servers))
+
+
+@router.post("/{room_id}/chair")
+async def act_in_room(access: Comer, room_id: RoomId, body: ChairBody) -> dict[str, Any]:
+    """Do what the chair panel does; every action and its fields are in `streams/SIGNALING.md`."""
+    done = await chair.act(access.ctx, access.actor, room_id, body.participant_id, body.command())
+    return done if isinstance(done, dict) else {}
+
+
+@router.post("/{room_id}/cameras/{camera_id}", status_code=201)
+async def show_camera(access: Shower, room_id: RoomId) -> RoomCameraOut:
+    """Bring a camera into the room: by who may watch it and is chair, speaker or has the floor, or manages the room."""
+    return camera_out(await room_cameras.show(access.ctx, access.actor, room_id, access.the_camera))
+
+
+@router.delete("/{room_id}/cameras/{camera_id}", status_code=204)
+async def hide_camera(access: Comer, room_id: RoomId, camera_id: MemberId) -> None:
+    """Take a camera out of the room."""
+    await room_cameras.hide(access.ctx, access.actor, room_id, camera_id)
+
+
+@router.get("/{room_id}/participants")
+async def list_participants(access: Comer, room_id: RoomId) -> ParticipantList:
+    """List who is in the room now, as its worker knows it."""
+    view = await rooms.find_known(access.ctx, access.me, room_id)
+    state, items = await chair.participants(access.ctx, access.actor, view)
+    return ParticipantList(room=state, items=items)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
 
 from api.db.room_history import RoomCameraRow
 from api.db.rooms import ORG, USER, MemberRow, RoomRow
@@ -26,6 +26,7 @@ Passcode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,12}$")]
 Minutes = Annotated[int, Field(ge=1, le=7 * 24 * 60)]
 HeadCount = Annotated[int, Field(ge=0, le=10_000)]
 LATEST_YEAR = 2200
+MAX_FIELD_CHARS = 64
 
 
 def _one_line(text: str) -> str:
@@ -157,6 +158,28 @@ def room_cursor(cursor: str | None) -> tuple[int, str] | None:
     if not (begins.isascii() and begins.isdigit() and len(begins) < 18 and is_id(room_id)):
         raise HubError(ErrorKind.INVALID, "not a cursor of ours", code="invalid_cursor")
     return int(begins), room_id
+
+
+class ChairBody(Input):
+    """An action of the chair panel; `participant_id` says as whom, of one's own in the room."""
+
+    model_config = ConfigDict(extra="allow", str_strip_whitespace=False)
+
+    action: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+    participant_id: Id | None = None
+
+    def command(self) -> dict[str, Any]:
+        """Return the action with its fields; which are its own, the room says."""
+        fields = {name: value for name, value in (self.model_extra or {}).items() if len(name) <= MAX_FIELD_CHARS}
+        fields.pop("by", None)
+        return {**fields, "action": self.action}
+
+
+class ParticipantList(Output):
+    """The room and who is in it, in the shapes of `streams/SIGNALING.md`."""
+
+    room: dict[str, Any]
+    items: list[dict[str, Any]]
 
 
 class InviteRenew(Input):

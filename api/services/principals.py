@@ -54,6 +54,22 @@ async def load_all(ctx: ApiContext, wanted: Iterable[Login]) -> dict[Login, Prin
     }
 
 
+async def of_users(ctx: ApiContext, user_ids: Iterable[str]) -> dict[str, Principal]:
+    """Return the enabled users of these with today's rights, whether they are logged in or not."""
+    wanted, now_us = set(user_ids), ctx.clock.wall_us()
+    if not wanted:
+        return {}
+    async with ctx.db.read() as connection:
+        found = await users.get_some(connection, wanted)
+        roles = await users.roles_of(connection, wanted)
+        grants = await users.camera_grants_in_force(connection, wanted, now_us)
+    return {
+        user_id: _principal(user, "", roles[user_id], grants.get(user_id, ()))
+        for user_id, user in found.items()
+        if user.enabled
+    }
+
+
 def _stands(login: Login, session: LoginSessionRow | None, user: UserRow | None, now_us: int) -> bool:
     if session is None or user is None or not user.enabled:
         return False

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from api.auth.actor import Actor
+from api.auth.actor import SYSTEM, Actor
 from api.context import ApiContext, WorkerLink
 from api.db import orgs, rooms, seats
 from api.db.rooms import CALL, RoomRow
@@ -119,6 +119,25 @@ async def ask(ctx: ApiContext, actor: Actor, room: RoomRow, method: str, path: s
     forget(ctx, room.id)
     link = await open_home(ctx, actor, room)
     return await _ask(link, actor, method, f"/rooms/{room.id}{path}", body)
+
+
+async def look(ctx: ApiContext, actor: Actor, room: RoomRow, path: str = "") -> Any:
+    """Read something of the room at its worker, without opening it there; HubError NOT_FOUND when it is forgotten."""
+    if room.slot is None:
+        raise HubError(ErrorKind.NOT_FOUND, "nobody was ever in the room", code="room_not_found")
+    return await _ask(await ctx.workers.of_slot(room.slot), actor, "GET", f"/rooms/{room.id}{path}", None)
+
+
+async def dismiss(ctx: ApiContext, room: RoomRow) -> bool:
+    """Let the worker forget an ended room; tell whether it has."""
+    forget(ctx, room.id)
+    if room.slot is None:
+        return True
+    try:
+        await _ask(await ctx.workers.of_slot(room.slot), SYSTEM, "DELETE", f"/rooms/{room.id}", None)
+    except HubError as error:
+        return error.kind is ErrorKind.NOT_FOUND
+    return True
 
 
 async def command(ctx: ApiContext, actor: Actor, room: RoomRow, by: str, body: Mapping[str, Any]) -> Any:

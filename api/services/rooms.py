@@ -241,12 +241,17 @@ async def remove_member(ctx: ApiContext, actor: Actor, room_id: str, kind: str, 
     ctx.access_changed.set()
 
 
-async def end(ctx: ApiContext, actor: Actor, room_id: str, reason: str = "ended") -> RoomView:
-    """End a room, once; everybody in it is told by its worker, or put out by the sweeper when that is away."""
+async def end(
+    ctx: ApiContext, actor: Actor, room_id: str, reason: str = "ended", *, is_allowed: bool = False
+) -> RoomView:
+    """End a room, once; everybody in it is told by its worker, or put out by the sweeper when that is away.
+
+    `is_allowed` when the room itself has said that the actor may, as its chair.
+    """
     now_us = ctx.clock.wall_us()
     async with ctx.db.write() as connection:
         view = await existing(connection, room_id)
-        if actor.principal is not None:
+        if actor.principal is not None and not is_allowed:
             check_lead(view, actor.principal)
         if await rooms.end(connection, room_id, now_us, reason):
             await audit.append(connection, actor.entry(now_us, "room.end", target_of(view.room), reason=reason))

@@ -30,6 +30,8 @@ class View:
     id: str
     camera_id: str
     slot: str
+    is_shown: bool = False
+    """The room shows it: the worker knows by itself, and needs no grant."""
 
 
 async def begin(ctx: ApiContext, session: SessionRow, camera_id: str, trace_id: str = "") -> View:
@@ -41,11 +43,9 @@ async def begin(ctx: ApiContext, session: SessionRow, camera_id: str, trace_id: 
     slot = await slot_of(ctx, camera_id)
     async with ctx.db.write() as connection:
         camera = await cameras.get(connection, camera_id)
-        is_shown = session.room_id is not None and (
-            await room_history.camera_shown(connection, session.room_id, camera_id) is not None
-        )
         if camera is None:
             raise _unknown()
+        is_shown = await _is_only_shown(connection, session, principal, camera)
         if not is_shown:
             _check(principal, camera)
         user_id = session.user_id or session.participant_id or ""
@@ -59,7 +59,18 @@ async def begin(ctx: ApiContext, session: SessionRow, camera_id: str, trace_id: 
         )  # fmt: skip
         await live.add(connection, row)
         await audit.append(connection, _entry(row, row.started_us, "view.start", trace_id, {}))
-    return View(row.id, camera_id, slot)
+    return View(row.id, camera_id, slot, is_shown)
+
+
+async def _is_only_shown(
+    connection: Connection, session: SessionRow, principal: Principal | None, camera: CameraRow
+) -> bool:
+    """Tell whether the camera is seen because the room shows it, and not by a right of one's own."""
+    if session.room_id is None:
+        return False
+    if principal is not None and principal.may(Verb.LIVE_VIEW, camera.org_path, camera.id):
+        return False
+    return await room_history.camera_shown(connection, session.room_id, camera.id) is not None
 
 
 async def _principal(ctx: ApiContext, session: SessionRow) -> Principal | None:
@@ -105,7 +116,7 @@ async def end(ctx: ApiContext, view_id: str, reason: str, *, outcome: str = "ok"
         row = await live.get(connection, view_id)
         if row is None or not await live.end(connection, view_id, now_us, reason):
             return False
-        await audit.append(connection, _ended(row, now_us, reason, outcome))
+        await audit.append(connection, ended_entry(row, now_us, reason, outcome))
     return True
 
 
@@ -113,7 +124,7 @@ async def end_all(connection: Connection, session_id: str, now_us: int, reason: 
     """Mark everything watched in a session ended; return the audit entries for the caller to append."""
     rows = await live.open_of_session(connection, session_id)
     ended = [row for row in rows if await live.end(connection, row.id, now_us, reason)]
-    return [_ended(row, now_us, reason, "ok") for row in ended]
+    return [ended_entry(row, now_us, reason) for row in ended]
 
 
 async def end_camera(ctx: ApiContext, session_id: str, camera_id: str, reason: str) -> bool:
@@ -124,7 +135,8 @@ async def end_camera(ctx: ApiContext, session_id: str, camera_id: str, reason: s
     return any(found)
 
 
-def _ended(row: LiveSessionRow, now_us: int, reason: str, outcome: str) -> AuditEntry:
+def ended_entry(row: LiveSessionRow, now_us: int, reason: str, outcome: str = "ok") -> AuditEntry:
+    """Return the audit entry of a view's end."""
     more = {"reason": reason, "watched_s": round((now_us - row.started_us) / 1e6, 1)}
     return _entry(row, now_us, "view.end", "", more, outcome)
 

@@ -64,21 +64,24 @@ def _unauthenticated(code: str, message: str) -> HubError:
     return HubError(ErrorKind.UNAUTHENTICATED, message, code=code)
 
 
-async def begin(ctx: ApiContext, token: str, actor: Actor) -> Opening:
-    """Spend a token and write the session down; HubError `token_invalid`, `token_expired`, `token_used` and others."""
+async def begin(ctx: ApiContext, token: str, actor: Actor, *, foreign: str = "") -> Opening:
+    """Spend a token and write the session down; HubError `token_invalid`, `token_expired`, `token_used` and others.
+
+    `foreign` is `whip` or `whep` for software that has no page: it sits where its room lives.
+    """
     row = await _look_up(ctx, token)
     home = None
     if row.room_id is not None:
         async with ctx.db.read() as connection:
             room = await rooms.get(connection, row.room_id)
         home = await room_homes.open_home(ctx, actor, room) if room and room.ended_us is None else None
-    link = await room_homes.seat_slot(ctx, home)
+    link = home if foreign and home is not None else await room_homes.seat_slot(ctx, home)
     principal = await _holder(ctx, row)
     async with ctx.db.write() as connection:
         seat, username = await _entitled(connection, row, principal)
         if not await seats.use_token(connection, row.token_hash, ctx.clock.wall_us()):
             raise _unauthenticated("token_used", "the token was used already")
-        return await _add(ctx, connection, actor, (row, seat, username, link.slot))
+        return await _add(ctx, connection, actor, (row, seat, username, link.slot), prefix=foreign or "s")
 
 
 async def _look_up(ctx: ApiContext, token: str) -> TokenRow:
@@ -125,12 +128,17 @@ async def _entitled(
 
 
 async def _add(
-    ctx: ApiContext, connection: Connection, actor: Actor, found: tuple[TokenRow | SessionRow, SeatRow | None, str, str]
+    ctx: ApiContext,
+    connection: Connection,
+    actor: Actor,
+    found: tuple[TokenRow | SessionRow, SeatRow | None, str, str],
+    *,
+    prefix: str = "s",
 ) -> Opening:
     row, seat, username, slot = found
     now_us, resume = ctx.clock.wall_us(), new_secret()
     session = SessionRow(
-        id=new_id("s-"), user_id=row.user_id, username=username[:64], login_session_id=row.login_session_id,
+        id=new_id(f"{prefix}-"), user_id=row.user_id, username=username[:64], login_session_id=row.login_session_id,
         room_id=row.room_id, participant_id=row.participant_id, slot=slot, resume_hash=secret_hash(resume),
         address=actor.address[:64], started_us=now_us, ended_us=None, end_reason=None,
     )  # fmt: skip

@@ -169,7 +169,8 @@ async def test_a_camera_is_written_down_before_the_worker_hears_of_it(
 
         await eventually(is_passed_on)
         assert await actions(county, "view") == ["view.start"]
-        assert worker.frames[-1]["grant"] == {"camera": "gate", "slot": "node/0"}
+        (row,) = (await county.get("/live-sessions")).json()["items"]
+        assert worker.frames[-1]["grant"] == {"id": row["id"], "source": "camera/gate", "slot": "node/0"}
 
 
 async def test_both_tracks_of_a_camera_are_one_view_that_ends_with_the_last(

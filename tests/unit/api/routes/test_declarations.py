@@ -24,6 +24,12 @@ PUBLIC = {
 
 INVITED = {("POST", "/rooms/{room_id}/join")}
 """Members by log-in, guests by link and passcode."""
+FOREIGN = {
+    (method, f"/rooms/{{room_id}}/{kind}{more}")
+    for kind in ("whip", "whep")
+    for method, more in (("POST", ""), ("PATCH", "/{session_id}"), ("DELETE", "/{session_id}"))
+}
+"""Software that is given a join token instead of a password."""
 SOCKETS = {("WEBSOCKET", "/session")}
 """Opened without a log-in: the first message brings a token that names person and seat."""
 
@@ -59,9 +65,9 @@ def test_only_the_listed_routes_trust_a_token_or_an_invitation() -> None:
     for route in routes():
         permission = permission_of(route)
         assert permission is not None
-        if permission.scope in {Scope.ONCE, Scope.INVITED}:
+        if permission.scope in {Scope.ONCE, Scope.INVITED, Scope.SEATED}:
             found |= {(method, route.path) for method in methods(route)}
-    assert found == SOCKETS | INVITED
+    assert found == SOCKETS | INVITED | FOREIGN
 
 
 def test_a_route_without_a_verb_is_public_or_ones_own() -> None:
