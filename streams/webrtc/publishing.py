@@ -134,24 +134,30 @@ class PublishingPeer:
         """Answer the first or a later offer; `names` tells what the lines with these mids are, known ones stay.
 
         HubError: INVALID `bad_sdp`, EXHAUSTED `too_many_tracks`, CONFLICT `codec_unsupported`,
-        `ice_restart_unsupported` or `wrong_state`.
+        `ice_restart_unsupported` (while still connecting) or `wrong_state`.
         """
         if self.ended.is_set():
             raise HubError(ErrorKind.CONFLICT, "this publisher has ended", code="wrong_state")
         offer = parse_offer(offer_sdp)
-        self._check_generation(offer.ice_fragment)
         mids = {section.mid for section in offer.sections}
         known = {mid: name for mid, name in {**self._names, **names}.items() if mid in mids}
         lines = choose_published(offer, known)
-        peer = self._peer or self._begin(offer)
+        peer = await self._follow(offer)
         self._names = known
         self._ingress.configure(_sending(lines))
-        await peer.add_candidates(offer.candidates)
         return write_published(offer, lines, self._engine.transport_of(peer))
 
-    def _check_generation(self, fragment: str) -> None:
-        if self._peer is not None and fragment and fragment != self._peer.remote_fragment:
-            raise HubError(ErrorKind.CONFLICT, "ICE restarts are not supported", code="ice_restart_unsupported")
+    async def _follow(self, offer: Offer) -> Peer:
+        """Connect by the first offer, by one with fresh ICE credentials anew, by another not at all."""
+        peer = self._peer
+        if peer is None:
+            return self._begin(offer)
+        if offer.ice_fragment == peer.remote_fragment:
+            await peer.add_candidates(offer.candidates)
+        else:
+            peer.renew(offer)
+            self._owner.start(peer.reconnect(offer), "ice")
+        return peer
 
     def _begin(self, offer: Offer) -> Peer:
         peer = self._engine.make_peer(PeerEvents(self._on_secure, self._on_media, self._on_address))
@@ -180,7 +186,8 @@ class PublishingPeer:
         if self._peer is None:
             raise HubError(ErrorKind.CONFLICT, "nothing was offered yet", code="wrong_state")
         fragment, candidates = parse_fragment(fragment_sdp)
-        self._check_generation(fragment)
+        if fragment and fragment != self._peer.remote_fragment:
+            raise HubError(ErrorKind.CONFLICT, "of another ICE generation", code="ice_restart_unsupported")
         await self._peer.add_candidates(candidates)
 
     async def aclose(self) -> None:

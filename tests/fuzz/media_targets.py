@@ -7,11 +7,12 @@ linear time, within the bounds the parser promises.
 from contextlib import suppress
 
 from media.base.errors import LocalProtocolError, RemoteProtocolError
-from media.codec import aac, g711, h264, h265, nal, opus
+from media.codec import aac, g711, h264, h265, nal, opus, vp8
 from media.packet import AccessUnit, Codec, CodecParams
-from media.rtp import packet, rtcp, twcc
+from media.rtp import key_frames, packet, rtcp, rtx, twcc, vp8_descriptor
 from media.rtp.depacketize import make_depacketizer
 from media.rtp.depacketize_video import MAX_UNIT_BYTES
+from media.rtp.extension_map import ExtensionMap
 from media.rtp.reorder import ReorderBuffer
 from tests.unit.media import captures
 
@@ -22,6 +23,7 @@ KNOWN = {
     Codec.AAC: aac.aac_params(aac.build_audio_specific_config(16000, 1)),
     Codec.PCMA: g711.g711_params(Codec.PCMA),
     Codec.OPUS: opus.opus_params(),
+    Codec.VP8: vp8.vp8_params(),
 }
 
 
@@ -49,6 +51,38 @@ def rtcp_compound(data: bytes) -> None:
             if isinstance(one, rtcp.TransportFeedback):
                 with suppress(RemoteProtocolError):
                     assert len(twcc.parse_arrivals(one.body).arrivals_us) <= 0xFFFF
+
+
+def video_payload(data: bytes) -> None:
+    """Any payload of a browser's video: marks, sets, sizes, descriptors, retransmissions."""
+    for codec, mark in key_frames.MARKS.items():
+        assert mark(data) in (key_frames.NO_KEY, key_frames.KEY_PICTURE, key_frames.KEY_SETS)
+        sets = key_frames.parameter_sets(codec, data) if codec is not Codec.VP8 else []
+        assert len(sets) <= 16
+        assert all(len(nal) <= len(data) for nal in sets)
+    size = key_frames.vp8_size(data)
+    assert size is None or (0 < size[0] <= 16_383 and 0 < size[1] <= 16_383)
+    end = vp8_descriptor.descriptor_end(data, 0, len(data))
+    assert -1 <= end <= len(data)
+    try:
+        assert vp8_descriptor.parse_descriptor(data).size_bytes == end
+    except RemoteProtocolError:
+        assert end == -1
+    with suppress(RemoteProtocolError):
+        vp8.parse_frame_header(data)
+    assert -1 <= rtx.original_sequence(data, 0, len(data)) <= 0xFFFF
+
+
+def extension_block(data: bytes) -> None:
+    """A header extension as a packet of any length carries it."""
+    reader = ExtensionMap({number: number % 15 for number in range(1, 256)}, transport=3, level=1)
+    block = data.ljust(4, b"\0")
+    kept = reader.read(block, 0, len(block))
+    assert len(kept) % 4 == 0
+    assert len(kept) <= len(block) * 2 + 8
+    if kept:
+        elements = packet.parse_extension(kept[0] << 8 | kept[1], kept[4:])
+        assert set(elements) <= set(range(1, 15))
 
 
 def h264_sets(data: bytes) -> None:
@@ -92,6 +126,8 @@ def check_unit(unit: AccessUnit, params: CodecParams) -> None:
     assert unit.params.codec is params.codec
     assert len(unit.data) <= MAX_UNIT_BYTES
     assert unit.params.is_complete
+    if unit.params.codec is Codec.VP8:
+        assert unit.params.width > 0
     if unit.params.codec in EMPTY:
         assert nal.split_length_prefixed(unit.data)
 

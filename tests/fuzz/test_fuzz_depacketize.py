@@ -12,6 +12,7 @@ from media.rtp.packetize import AudioPacketizer, RtpWriter
 from tests.fuzz import media_targets as targets
 from tests.fuzz.mutate import mutated
 from tests.unit.media import streams
+from tests.unit.media.rtp.test_depacketize_vp8 import stream as vp8_stream
 
 CODECS = st.sampled_from(list(targets.KNOWN))
 VIDEO = st.sampled_from(list(targets.EMPTY))
@@ -27,7 +28,12 @@ def aac_packets() -> list[bytes]:
 STREAMS = {
     codec: streams.make_packets(codec, streams.make_units(codec, [[900, 400], [70], [1500], [20]], gop=2), mtu=300)
     for codec in targets.EMPTY
-} | {Codec.AAC: aac_packets(), Codec.PCMA: aac_packets(), Codec.OPUS: aac_packets()}
+} | {
+    Codec.VP8: [packet for group in vp8_stream(4, gop=2)[1] for packet in group],
+    Codec.AAC: aac_packets(),
+    Codec.PCMA: aac_packets(),
+    Codec.OPUS: aac_packets(),
+}
 
 # Payload headers that mean something: fragments, aggregates, sets, start codes, delimiters.
 HEADS = st.sampled_from(

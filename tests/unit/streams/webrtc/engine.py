@@ -28,12 +28,19 @@ class PlainPeer:
     profile: str = ""
     refused: int = 0
     is_closed: bool = False
+    reconnected: int = 0
     sent: list[bytes] = field(default_factory=list)
     candidates: list[RemoteCandidate] = field(default_factory=list)
     end: asyncio.Future[PeerEnd] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def accept(self, offer: Offer) -> None:
         self.remote_fragment = offer.ice_fragment
+
+    def renew(self, offer: Offer) -> None:
+        self.remote_fragment = offer.ice_fragment
+
+    async def reconnect(self, _offer: Offer) -> None:
+        self.reconnected += 1
 
     async def run(self, _offer: Offer) -> PeerEnd:
         return await self.end
