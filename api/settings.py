@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     node: Annotated[str, AfterValidator(_node)] = Field(default_factory=default_node)
     workers: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=default_workers)
     session_spread: Literal["home", "spread"] = "home"
+    meeting_days: Annotated[int, Field(ge=1, le=3650)] = 90
     clip_cache: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"

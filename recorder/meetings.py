@@ -29,7 +29,7 @@ class Part(StrEnum):
 
 def footage_of(room_id: str, source: SourceId, part: Part) -> CameraId:
     """Return the name under which a source's part is recorded in a room, in the grammar of camera ids."""
-    digest = hashlib.blake2b("\n".join((room_id, source, part.value)).encode(), digest_size=16)
+    digest = hashlib.blake2b(f"{room_id}\n{source}\n{part.value}".encode(), digest_size=16)
     return CameraId(PREFIX + digest.hexdigest())
 
 

@@ -85,7 +85,7 @@ class Deck:
 
     def _record(self, camera: CameraDesired) -> None:
         """Give the camera a recorder reader and its policy; with recording off the reader only notes why not."""
-        reader = self._recorder.reader(CameraId(camera.id), Quality.MAIN, _policy(camera))
+        reader = self._recorder.reader(CameraId(camera.id), Quality.MAIN, policy_of(camera))
         if camera.id not in self._readers:
             self._readers[camera.id] = reader
             self._hub.stream(main_stream(camera.id)).attach(reader)
@@ -149,7 +149,8 @@ def main_stream(camera_id: str) -> StreamKey:
     return StreamKey(camera_source(CameraId(camera_id)), Quality.MAIN)
 
 
-def _policy(camera: CameraDesired) -> RecordingPolicy:
+def policy_of(camera: CameraDesired) -> RecordingPolicy:
+    """Return a camera's own recording plan."""
     wanted = camera.recording
     return RecordingPolicy(
         mode=Mode(wanted.mode),

@@ -13,6 +13,8 @@ from api.processes.figures import ReadCounts, WorkerFigures
 from media.base.clock import Clock
 from media.base.ids import SourceId
 from streams.plane import Plane
+from streams.recording.meetings import MeetingRecorder
+from streams.recording.seats import RecordedRooms
 from streams.relay.node import RelayNode
 from streams.rooms import app as rooms_app
 from streams.rooms.directory import RoomDirectory
@@ -52,25 +54,36 @@ class Peers:
 class Meetings:
     """What people of one worker do."""
 
-    def __init__(self, engine: WebRtcEngine, plane: Plane, whep: WhepEndpoint, folder: Path, notify: Notify) -> None:
+    def __init__(  # the composition root names each
+        self,
+        engine: WebRtcEngine,
+        plane: Plane,
+        whep: WhepEndpoint,
+        folder: Path,
+        notify: Notify,
+        recording: MeetingRecorder,
+    ) -> None:
         """Join the parts; journals of rooms are kept in `folder`. Nothing runs before `start`."""
         clock: Clock = engine.clock
         self.whep = whep
+        self.recording = recording
         self._others: OtherWorkers | None = None
         self._relay_figures: Callable[[], dict[str, int]] = dict
         self.rooms = RoomDirectory(plane.slot, folder, clock, notify)
+        recorded = RecordedRooms(self.rooms, recording)
+        plane.on_published(recording.published)
         self.sessions = SessionDirectory(
             SessionWorld(
                 peers=Peers(engine),
                 plane=plane,
-                rooms=self.rooms,
+                rooms=recorded,
                 accounts=Accounts(),
                 clock=clock,
                 ice_servers=engine.ice_servers,
                 notify=notify,
             )
         )
-        self.foreign = ForeignSoftware(engine, plane, self.rooms, self._shown, whep)
+        self.foreign = ForeignSoftware(engine, plane, recorded, self._shown, whep)
         self.rooms.listen(lambda room: self.foreign.room_changed(room.state.id))
 
     def _shown(self, room_id: str) -> tuple[RoomSource, ...]:
@@ -93,6 +106,7 @@ class Meetings:
         """End everything; rooms go on at the next start."""
         await self.farewell()
         await self.foreign.aclose()
+        self.recording.close()
         if self._others is not None:
             await self._others.aclose()
         await self.rooms.aclose()
@@ -113,6 +127,7 @@ class Meetings:
                 lambda: float(len(self.sessions)),
             ),
             "rooms": ("Open rooms", lambda: float(len(self.rooms.rooms))),
+            "recorded_sources": ("Sources of meetings being written", lambda: float(self.recording.running)),
             "participants": ("Seats in open rooms", lambda: float(_seats(self.rooms.rooms))),
             "relayed_sources": ("Sources pulled from other workers", self._of_relay("pulled")),
             "relay_links": ("Links to and from other workers", self._of_relay("links")),

@@ -22,10 +22,12 @@ from api.processes.deck import Deck
 from api.processes.figures import WorkerFigures
 from api.processes.footage import identity_book
 from api.processes.home import installation_id
+from api.processes.meeting_footage import MeetingFootage
 from api.processes.meetings import Meetings
 from api.processes.outbox import Outbox
 from api.processes.private_app import QuietServer, bind_unix, private_config
 from api.processes.relaying import SlotAddresses, listen_at, make_relay
+from api.processes.shown_cameras import ShownCameras
 from api.processes.slot import Slot, SlotLostError
 from api.processes.start import start_process
 from api.processes.volumes import volumes_of_slot
@@ -43,6 +45,7 @@ from streams.ingest.leftover import FileSessionStore
 from streams.ingest.networks import SourceNetworks
 from streams.ingest.probe import Prober
 from streams.plane import Plane
+from streams.recording.meetings import MeetingRecorder
 from streams.registry import Registry
 from streams.snapshot import Snapshotter
 from streams.source import ConnectGate, SupervisorWorld
@@ -100,14 +103,17 @@ class Worker:
             stack.callback(plane.close)
             stack.push_async_callback(whep.aclose)
             folder = self.settings.data_dir / "workers" / f"rooms-{self.number}"
-            meetings = Meetings(engine, plane, whep, folder, self.outbox.post)
+            recording = MeetingRecorder(self.clock, MeetingFootage(recorder, self.settings.meeting_days))
+            meetings = Meetings(engine, plane, whep, folder, self.outbox.post, recording)
             stack.push_async_callback(meetings.aclose)
             await meetings.start(relay)
             stack.push_async_callback(relay.aclose)
             await relay.start(plane, listen_at(self.settings, self.number))
             deck = Deck(self.hub, registry, recorder, Cipher(self.settings.secret), self.clock)
             server = await self._serve_private(stack, deck, registry, meetings, recorder)
-            await self._live(deck, announcer, server, meetings)
+            shown = ShownCameras(meetings.rooms, plane, recording, self.state.cameras, self.clock)
+            stack.callback(shown.close)
+            await self._live(deck, announcer, server, meetings, shown)
 
     @asynccontextmanager
     async def _open_recorder(self) -> AsyncIterator[Recorder]:
@@ -176,7 +182,9 @@ class Worker:
         )
         return QuietServer(private_config(create_worker_app(parts), lifespan="off", has_sockets=True))
 
-    async def _live(self, deck: Deck, announcer: Announcer, server: QuietServer, meetings: Meetings) -> None:
+    async def _live(
+        self, deck: Deck, announcer: Announcer, server: QuietServer, meetings: Meetings, shown: ShownCameras
+    ) -> None:
         """Run every task until one ends; a worker that has lost a limb is replaced as a whole."""
         path = self.settings.worker_socket(self.number)
         async with Owner("worker") as owner:
@@ -186,6 +194,8 @@ class Worker:
                 owner.start(self.outbox.run(), "outbox"),
                 owner.start(self._watch_lag(), "lag"),
                 owner.start(_tick(deck), "recording plans"),
+                owner.start(meetings.recording.run(), "meeting recording"),
+                owner.start(shown.run(), "cameras shown"),
                 owner.start(server.serve(sockets=[bind_unix(path)]), "private app"),
             }
             self._is_healthy = True

@@ -18,6 +18,8 @@ SUPERVISORS = {
     "media/base/tasks.py",  # supervised work
     "streams/hub.py",  # one reader of a stream
     "streams/source.py",  # one stream of one camera
+    "streams/recording/lane.py",  # one recorded track
+    "streams/recording/meetings.py",  # one recorded source
     "streams/webrtc/engine.py",  # one peer's tick
     "streams/webrtc/subscribing.py",  # one viewer
     "streams/webrtc/publishing.py",  # one publisher
