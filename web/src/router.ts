@@ -9,6 +9,8 @@ declare module 'vue-router' {
   interface RouteMeta {
     /** Reached without a session. */
     open?: boolean
+    /** Reached without a session, but one is taken up where there is one. */
+    guest?: boolean
     /** Verb that shows the page in the navigation and opens it. */
     verb?: string
     titleKey?: string
@@ -20,6 +22,9 @@ export const router = createRouter({
   routes: [
     { path: '/setup', name: 'setup', component: () => import('./pages/SetupPage.vue'), meta: { open: true } },
     { path: '/login', name: 'login', component: () => import('./pages/LoginPage.vue'), meta: { open: true } },
+    { path: '/join/:roomId', name: 'join', component: () => import('./pages/JoinPage.vue'), meta: { open: true, guest: true } },
+    { path: '/meeting/:roomId', name: 'meeting', component: () => import('./pages/MeetingPage.vue'), meta: { open: true, guest: true } },
+    { path: '/rooms/:roomId/join', name: 'join-member', component: () => import('./pages/JoinPage.vue'), meta: { verb: 'room.join' } },
     {
       path: '/',
       component: () => import('./components/AppShell.vue'),
@@ -30,6 +35,24 @@ export const router = createRouter({
           name: 'live',
           component: () => import('./pages/LivePage.vue'),
           meta: { verb: 'live.view', titleKey: 'nav.live' },
+        },
+        {
+          path: 'rooms',
+          name: 'rooms',
+          component: () => import('./pages/RoomsPage.vue'),
+          meta: { verb: 'room.join', titleKey: 'nav.rooms' },
+        },
+        {
+          path: 'rooms/:roomId/record',
+          name: 'room-record',
+          component: () => import('./pages/RoomRecordPage.vue'),
+          meta: { titleKey: 'record.title' },
+        },
+        {
+          path: 'endpoints',
+          name: 'endpoints',
+          component: () => import('./pages/EndpointsPage.vue'),
+          meta: { verb: 'room.join', titleKey: 'nav.endpoints' },
         },
         {
           path: 'replay/:cameraId?',
@@ -90,6 +113,7 @@ async function setupNeeded(): Promise<boolean> {
 router.beforeEach(async (to: RouteLocationNormalized) => {
   const session = useSession()
   if (to.name === 'setup') return (await setupNeeded()) ? true : { name: 'login' }
+  if (to.meta.guest && session.me === null) await session.restore()
   if (to.meta.open) {
     if (await setupNeeded()) return { name: 'setup' }
     return true

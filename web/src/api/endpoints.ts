@@ -103,16 +103,22 @@ export const rooms = {
   recordings: (roomId: string) => call<T.RoomRecordings>(`/rooms/${id(roomId)}/recordings`),
 }
 
+export const people = {
+  /** Whom one may ring or invite. */
+  list: (query = '') => callAll<T.Person>(`/people?${new URLSearchParams(query ? { q: query } : {}).toString()}`),
+}
+
 export const calls = {
-  make: (to: { user_id?: string; endpoint_id?: string; audio_only?: boolean }) => call<T.CallMade>('/calls', { method: 'POST', json: to }),
-  accept: (callId: string) => call<unknown>(`/calls/${id(callId)}/accept`, { method: 'POST', json: {} }),
+  mine: () => call<T.Page<T.Call>>('/calls?limit=5').then((page) => page.items),
+  make: (to: { user_id?: string; endpoint_id?: string; audio_only?: boolean }) => call<T.Call>('/calls', { method: 'POST', json: to }),
+  accept: (callId: string) => call<T.Call>(`/calls/${id(callId)}/accept`, { method: 'POST', json: {} }),
   decline: (callId: string) => call<unknown>(`/calls/${id(callId)}/decline`, { method: 'POST', json: {} }),
   cancel: (callId: string) => call<unknown>(`/calls/${id(callId)}/cancel`, { method: 'POST', json: {} }),
 }
 
 export const endpoints = {
   list: () => callAll<T.Endpoint>('/endpoints'),
-  create: (input: Omit<T.Endpoint, 'id'>) => call<T.Endpoint>('/endpoints', { method: 'POST', json: input }),
-  update: (endpointId: string, input: Partial<Omit<T.Endpoint, 'id'>>) => call<T.Endpoint>(`/endpoints/${id(endpointId)}`, { method: 'PATCH', json: input }),
+  create: (input: Omit<T.Endpoint, 'id' | 'org_id'>) => call<T.Endpoint>('/endpoints', { method: 'POST', json: input }),
+  update: (endpointId: string, input: Partial<Omit<T.Endpoint, 'id' | 'org_id'>>) => call<T.Endpoint>(`/endpoints/${id(endpointId)}`, { method: 'PATCH', json: input }),
   remove: (endpointId: string) => call<unknown>(`/endpoints/${id(endpointId)}`, { method: 'DELETE' }),
 }

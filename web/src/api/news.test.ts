@@ -29,3 +29,11 @@ describe('newsOf', () => {
     expect(newsOf(event('ping', {}))).toBeNull()
   })
 })
+
+it('tells a call, its end, and a room that changed', () => {
+  const ringing = newsOf({ name: 'call_ringing', data: '{"call_id":"c","room_id":"r","from":"u1","from_name":"李建国","auto_answer":true}' })
+  expect(ringing).toEqual({ kind: 'ringing', ring: { callId: 'c', roomId: 'r', from: '李建国', isAutoAnswered: true, isAudioOnly: false } })
+  expect(newsOf({ name: 'call_ended', data: '{"call_id":"c","reason":"declined"}' })).toEqual({ kind: 'call_ended', callId: 'c', roomId: null, reason: 'declined' })
+  expect(newsOf({ name: 'room_changed', data: '{"room_id":"r"}' })).toEqual({ kind: 'room', roomId: 'r' })
+  expect(newsOf({ name: 'call_ringing', data: '{}' })).toBeNull()
+})

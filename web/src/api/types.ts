@@ -334,11 +334,16 @@ export interface RecordSeat {
 
 export interface RecordedTrack {
   id: string
-  participant: string
+  participant_id: string
   name: string
-  track: string
+  venue: string
+  track: 'camera' | 'screen' | 'video'
+  codec: string
+  is_playable: boolean
+  /** Without its range: `?start=&end=` are added. */
   playlist_url: string
   spans: Span[]
+  gaps: Gap[]
 }
 
 export interface RoomRecordings {
@@ -352,16 +357,32 @@ export type EndpointKind = 'room' | 'phone' | 'kiosk'
 export interface Endpoint {
   id: string
   name: string
-  org_id: string
+  org_id: string | null
   kind: EndpointKind
-  user_id: string | null
+  user_id: string
   auto_answer: boolean
 }
 
-export interface CallMade {
-  call_id?: string
-  id?: string
+/** A call; `join` leads into its room, for who has just rung or accepted. */
+export interface Call {
+  id: string
   room_id: string
+  state: 'ringing' | 'talking' | 'ended'
+  reason: string | null
+  from_user_id: string
+  from_name: string
+  to_user_id: string
+  to_name: string
+  audio_only: boolean
+  auto_answer: boolean
+  join?: JoinTicket | null
+}
+
+export interface Person {
+  id: string
+  display_name: string
+  org_id: string | null
+  org_name: string
 }
 
 /** Opens `/api/v1/session` once. */

@@ -6,7 +6,7 @@ import type { MediaKind, TrackName } from './protocol'
 import type { StatsReport } from './subscriber'
 import { keyOf, type Subscriptions } from './subscriptions'
 
-export type ViewState = { kind: 'asking' } | { kind: 'on'; rid: string | null } | { kind: 'refused'; code: string }
+export type ViewState = { kind: 'asking' } | { kind: 'on'; rid: string | null; /** The hub sends nothing at the moment, on purpose. */ isStopped: boolean } | { kind: 'refused'; code: string }
 
 export interface ViewListener {
   onTrack(track: MediaStreamTrack | null): void
@@ -117,8 +117,8 @@ export class Views {
     const mid = this.subscriptions.midOf(first.source, first.track)
     const refusal = this.subscriptions.refusalOf(first.source, first.track)
     const track = mid === null ? null : trackOf(mid)
-    const rid = mid === null ? null : (this.layers.get(mid)?.rid ?? null)
-    const state: ViewState = refusal !== null ? { kind: 'refused', code: refusal } : track ? { kind: 'on', rid } : { kind: 'asking' }
+    const layer = mid === null ? undefined : this.layers.get(mid)
+    const state: ViewState = refusal !== null ? { kind: 'refused', code: refusal } : track ? onWith(layer) : { kind: 'asking' }
     for (const held of set) tell(held, track, state)
   }
 
@@ -126,7 +126,7 @@ export class Views {
     this.layers.set(mid, { rid, width, height })
     for (const set of this.byKey.values())
       for (const held of set)
-        if (this.subscriptions.midOf(held.source, held.track) === mid && held.shown) tell(held, held.shown, { kind: 'on', rid })
+        if (this.subscriptions.midOf(held.source, held.track) === mid && held.shown) tell(held, held.shown, onWith({ rid }))
   }
 
   /** The source itself went or came, whatever was subscribed. */
@@ -136,7 +136,7 @@ export class Views {
         if (held.source !== source) continue
         if (state === 'gone') tell(held, null, { kind: 'refused', code: 'source_not_found' })
         else if (state === 'offline') tell(held, held.shown, { kind: 'refused', code: reason ?? 'source_offline' })
-        else if (held.state.kind === 'refused') tell(held, held.shown, held.shown ? { kind: 'on', rid: null } : { kind: 'asking' })
+        else if (held.state.kind === 'refused') tell(held, held.shown, held.shown ? onWith(undefined) : { kind: 'asking' })
       }
   }
 
@@ -148,6 +148,10 @@ export class Views {
         if (own) held.listener.onStats?.(own)
       }
   }
+}
+
+function onWith(layer: { rid: string | null } | undefined): ViewState {
+  return { kind: 'on', rid: layer?.rid ?? null, isStopped: layer?.rid === null }
 }
 
 function tell(held: Held, track: MediaStreamTrack | null, state: ViewState): void {

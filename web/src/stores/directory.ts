@@ -4,6 +4,7 @@ import { computed, ref, shallowRef, triggerRef } from 'vue'
 import { cameras as cameraApi, orgs as orgApi } from '@/api/endpoints'
 import { EventFeed } from '@/api/events'
 import { newsOf, type Alarm } from '@/api/news'
+import { tellNews } from '@/api/newsBus'
 import type { ServerEvent } from '@/api/sse'
 import type { Camera, CameraStatus, Org } from '@/api/types'
 import { buildTree } from '@/tree/orgTree'
@@ -57,6 +58,7 @@ export const useDirectory = defineStore('directory', () => {
     else if (news?.kind === 'alarm') alarms.value = [news.alarm, ...alarms.value].slice(0, MAX_ALARMS)
     else if (news?.kind === 'revoked') revoked.value += 1
     else if (news?.kind === 'resync') void load().catch(() => undefined)
+    if (news) tellNews(news)
   }
 
   /** States said while the stream was down are lost, so a new link reads the list again. */
@@ -67,8 +69,7 @@ export const useDirectory = defineStore('directory', () => {
   }
 
   function watchEvents(): void {
-    feed ??= new EventFeed(onEvent, onLink)
-    feed.start()
+    if (!feed) (feed = new EventFeed(onEvent, onLink)).start()
   }
 
   function clear(): void {
