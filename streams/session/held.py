@@ -67,6 +67,7 @@ class Held:
         if self._task is not None:
             self._task.cancel()
         self._let_go()
+        self._settle(HubError(ErrorKind.CONFLICT, "nobody wants the source any more", code="wrong_state"))
 
     def _let_go(self) -> None:
         self._stop_listening()
@@ -97,20 +98,28 @@ class Held:
                 continue
 
     async def _try(self) -> HubError | None:
-        slot = self.slot
         try:
             async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
-                publication = await self._plane.acquire(self.source, slot)
+                publication = await self._acquire()
         except HubError as error:
             return error
         except TimeoutError:
             return HubError(ErrorKind.UNAVAILABLE, "the source did not open in time", code="source_offline")
-        if slot != self.slot or publication.is_ended:
+        if publication.is_ended:
             self._plane.release(publication)
             return HubError(ErrorKind.UNAVAILABLE, "the source has just gone", code="source_offline")
         self.publication = publication
         self._stop_listening = publication.listen(self._publication_changed)
         return None
+
+    async def _acquire(self) -> Publication:
+        """Hold the source on the worker it is on when it was found there."""
+        while True:
+            slot = self.slot
+            publication = await self._plane.acquire(self.source, slot)
+            if slot == self.slot:
+                return publication
+            self._plane.release(publication)
 
     def _settle(self, error: HubError | None) -> None:
         if self._first is not None and not self._first.done():

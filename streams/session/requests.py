@@ -114,6 +114,11 @@ class Requests:
             self._host.grants.take(grant)
         await self._handlers[type(message)](message)
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a message is being worked on."""
+        return self._turn.locked()
+
     async def settle(self) -> None:
         """Return when no message is being worked on."""
         async with self._turn:

@@ -5,10 +5,10 @@ Made by `directory`, on the worker's loop. It is the ear of the room for its sea
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -269,9 +269,9 @@ class Session:
 
     def on_sources(self, sources: tuple[RoomSource, ...]) -> None:
         """Let these be watched, and end what may not be any more."""
-        for source in self.sources.show(each for each in sources if each.source != self.identity.own_source):
-            if source not in self.grants:
-                self.watching.end_source(source, "not_permitted")
+        others = [each for each in sources if each.source != self.identity.own_source]
+        for source in self.sources.show(others, self.grants):
+            self.watching.end_source(source, "not_permitted")
         for each in sources:
             self.watching.source_moved(each.source, each.slot)
 
@@ -281,12 +281,29 @@ class Session:
         self.watching.set_audible([source for source in sources if source in homes], homes)
 
     def on_ended(self, code: str) -> None:
-        """Close, because the seat is gone."""
-        self.end(_ROOM_ENDS.get(code, "internal"))
+        """Close, because the seat is gone; who has just asked for it is answered before."""
+        self.on_allowed(frozenset())
+        known = _ROOM_ENDS.get(code, "internal")
+        if self.requests.is_busy and not self.ending:
+            self.owner.start(self._end_after_answer(known), "end")
+        else:
+            self.end(known)
+
+    async def _end_after_answer(self, code: str) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S):
+                await self.requests.settle()
+        self.end(code)
 
     def source_published(self, publication: Publication) -> None:
         """Take notice of a publication of this worker's own people."""
         self.watching.source_published(publication)
+
+
+def _people_in(message: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    if message["type"] == "participants":
+        return cast("Iterable[Mapping[str, Any]]", message["participants"])
+    return (message["participant"],) if message["type"] == "participant" else ()
 
 
 def _closing(code: str) -> dict[str, Any]:

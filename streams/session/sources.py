@@ -4,7 +4,7 @@ Pure bookkeeping on values and publications; used by `session`. Says a `source` 
 has changed, and not otherwise: a publication changes far more often (sizes, bit rates) than what is told of it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from media.base.ids import SourceId
@@ -45,14 +45,18 @@ class Sources:
         """Return what the room shows of a source, None when one may not watch it."""
         return self._shown.get(source)
 
-    def show(self, sources: Iterable[RoomSource]) -> frozenset[SourceId]:
-        """Let exactly these be watched; return those that may not be any more."""
+    def show(self, sources: Iterable[RoomSource], kept: Container[SourceId]) -> tuple[SourceId, ...]:
+        """Let exactly these be watched; return those that may not be any more. `kept` may, by another right."""
         fresh = {each.source: each for each in sources if each.is_visible}
-        gone = self._shown.keys() - fresh.keys()
+        gone = tuple(source for source in self._shown if source not in fresh)
         self._shown = fresh
-        for source in (*fresh, *gone):
+        for source in (*fresh, *(source for source in gone if source in kept)):
             self._tell(source)
-        return frozenset(gone)
+        lost = tuple(source for source in gone if source not in kept)
+        for source in lost:
+            self._told.pop(source, None)
+            self._say(to_wire(Source(source=source, state="gone", tracks=[])))
+        return lost
 
     def hold(self, source: SourceId, publication: Publication | None) -> None:
         """Look at a source that is held; None while it is away."""
@@ -73,8 +77,6 @@ class Sources:
         return [self._view(source) for source in known]
 
     def _view(self, source: SourceId) -> Source:
-        if source not in self._shown and source not in self._held:
-            return Source(source=source, state="gone", tracks=[])
         return source_view(source, self._shown.get(source), self._held.get(source))
 
     def _tell(self, source: SourceId) -> None:
@@ -82,5 +84,3 @@ class Sources:
         if self._told.get(source) != message:
             self._told[source] = message
             self._say(message)
-        if message["state"] == "gone":
-            self._told.pop(source, None)

@@ -35,13 +35,14 @@ MAX_AUDIO_SLOTS = 4
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """One track in one slot. `is_given`: put there by the room, not asked for by the page."""
+    """One track in one slot. `is_given`: put there by the room, not asked for by the page; `is_open`: found once."""
 
     source: SourceId
     name: TrackName
     mid: str
     wish: Wish
     is_given: bool = False
+    is_open: bool = False
     held: Held | None = None
     bytes_before: int = 0
 
@@ -185,6 +186,7 @@ class Watching:
             await held.first()
             self._check_wanted(subscription)
             self._show(subscription)
+            subscription.is_open = True
         except BaseException:
             if self._subscriptions.get(key) is subscription:
                 self._drop(subscription, "refused", is_told=False)
@@ -327,7 +329,7 @@ class Watching:
             return
         self._host.sources.hold(held.source, held.publication)
         for subscription in tuple(self._subscriptions.values()):
-            if subscription.held is held:
+            if subscription.held is held and subscription.is_open:
                 self._show_again(subscription)
 
     def _show_again(self, subscription: Subscription) -> None:
