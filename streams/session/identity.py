@@ -77,7 +77,7 @@ def read_grant(body: Any) -> Grant | None:
         return None
     if not isinstance(body, Mapping):
         raise _bad("a grant is an object")
-    camera_id = _text(body, "camera")
-    if not is_id(camera_id):
+    kind, _, camera_id = _text(body, "source").partition("/")
+    if kind != "camera" or not is_id(camera_id):
         raise _bad("a grant names its camera")
     return Grant(camera_source(CameraId(camera_id)), _text(body, "slot"))
