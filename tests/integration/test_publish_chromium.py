@@ -1,7 +1,5 @@
 """A real browser publishes: headless Chromium with fake devices, camera in three layers, a screen and a microphone."""
 
-import asyncio
-import json
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +21,8 @@ from tests.integration.test_whep_chromium import ARGS, CHROMIUM
 pytestmark = [pytest.mark.foreign, pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed")]
 
 DEVICES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-ALL = frozenset({TrackName.CAMERA, TrackName.SCREEN, TrackName.MICROPHONE})
+CAMERA, SCREEN, MICROPHONE = TrackName.CAMERA, TrackName.SCREEN, TrackName.MICROPHONE
+ALL = frozenset({CAMERA, SCREEN, MICROPHONE})
 
 PAGE = """
 const layers = [{rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150000}, {rid: 'h', scaleResolutionDownBy: 2,
@@ -33,12 +32,12 @@ function screen() {
   const pen = canvas.getContext('2d'); let n = 0;
   setInterval(() => { pen.fillStyle = `hsl(${n++ % 360} 80% 50%)`; pen.fillRect(0, 0, 640, 360);
     for (let i = 0; i < 60; i++) { pen.fillStyle = `rgb(${Math.random()*255},${Math.random()*255},0)`;
-      pen.fillRect(Math.random()*640, Math.random()*360, 40, 30); } }, 66);
-  return canvas.captureStream(15);
+      pen.fillRect(Math.random()*640, Math.random()*360, 40, 30); } }, 125);
+  return canvas.captureStream(8);
 }
 async function offer(codec) {
   const pc = window.pc = new RTCPeerConnection(), media = await navigator.mediaDevices.getUserMedia(
-    {audio: true, video: {width: 1280, height: 720, frameRate: 20}});
+    {audio: true, video: {width: 1280, height: 720, frameRate: 10}});
   const camera = pc.addTransceiver(media.getVideoTracks()[0], {direction: 'sendonly', sendEncodings: layers});
   const shown = pc.addTransceiver(screen().getVideoTracks()[0], {direction: 'sendonly'});
   const voice = pc.addTransceiver(media.getAudioTracks()[0], {direction: 'sendonly'});
@@ -80,7 +79,10 @@ class Publisher:
             on_level=lambda _name, level, _at: self.levels.append(level),
             on_ended=lambda cause: self.ends.append(cause.value),
         )
+        self.clock = engine.clock
+        self.engine = engine
         self.peer = PublishingPeer(engine, SourceId("participant/p1"), events)
+        self.peer.allow(ALL)
 
     async def publish(self, codec: str) -> str:
         offered = await self.page.evaluate("codec => offer(codec)", codec)
@@ -88,6 +90,40 @@ class Publisher:
         answered = await self.peer.answer(offered["sdp"], names)
         await self.page.evaluate("sdp => answer(sdp)", answered)
         return answered
+
+    def watch_all(self) -> None:
+        """Watch every layer of every track."""
+        for track in self.peer.publication.tracks:
+            for layer in track.layers:
+                track.watch(layer.rid)
+
+    def all_flow(self) -> bool:
+        """Tell whether every layer of every track flows and every size is known."""
+        layers = [layer for name in ALL for layer in self.layers(name).values()]
+        return len(layers) == 5 and all(layer.is_flowing and (layer.width or layer.codec == "opus") for layer in layers)
+
+    def wanted_of(self, name: TrackName) -> set[str]:
+        """Return what the page was last told to send, everything before."""
+        told = [rids for other, rids in self.wanted if other is name]
+        return set(told[-1]) if told else {layer.rid for layer in self.track(name).layers}
+
+    def repaired(self, name: TrackName) -> int:
+        return sum(layer.repaired for layer in self.layers(name).values())
+
+    def lose(self, one_in: int) -> None:
+        """Lose every so manyth packet of media before it is opened; none when 0."""
+        ingress, count = self.peer._ingress, 0
+        if not one_in:
+            del ingress.take
+            return
+        take = type(ingress).take
+
+        def lossy(rx: object, data: bytes, now_ns: int) -> bool:
+            nonlocal count
+            count += 1
+            return count % one_in == 0 or take(ingress, rx, data, now_ns)  # type: ignore[arg-type]
+
+        ingress.take = lossy  # type: ignore[method-assign]
 
     def track(self, name: TrackName) -> PublishedTrack:
         track = self.peer.publication.get(name)
@@ -105,7 +141,10 @@ async def publisher() -> AsyncIterator[Publisher]:
     async with async_playwright() as play:
         browser = await play.chromium.launch(executable_path=CHROMIUM, args=[*ARGS, *DEVICES])
         opened = await browser.new_page()
-        await opened.route("**/*", lambda route: route.fulfill(body="<!doctype html><title>publisher</title>", content_type="text/html"))
+        await opened.route(
+            "**/*",
+            lambda route: route.fulfill(body="<!doctype html><title>publisher</title>", content_type="text/html"),
+        )
         await opened.goto("http://localhost/")
         await opened.add_script_tag(content=PAGE)
         made = Publisher(engine, opened)
@@ -120,19 +159,98 @@ async def publisher() -> AsyncIterator[Publisher]:
 @pytest.mark.parametrize(("mime", "codec"), [("video/VP8", Codec.VP8), ("video/H264", Codec.H264)])
 async def test_camera_in_three_layers_screen_and_microphone_flow(mime: str, codec: Codec) -> None:
     async with publisher() as made:
-        before = threading.active_count()
-        made.peer.allow(ALL)
-        answered = await made.publish(mime)
-        print(answered)
+        threads = threading.active_count()
+        await made.publish(mime)
         await until(lambda: len(made.peer.publication.tracks) == 3, 15)
-        for name in ALL:
-            for layer in made.track(name).layers:
-                made.track(name).watch(layer.rid)
-        try:
-            await until(lambda: all(layer.is_flowing for name in ALL for layer in made.layers(name).values()), 30)
-            await asyncio.sleep(5)
-        finally:
-            print(json.dumps(made.peer.stats(), default=lambda x: {k: getattr(x, k) for k in x.__slots__}, indent=1))
-            for f in await made.page.evaluate("figures()"):
-                print({k: f.get(k) for k in ("rid", "mid", "bytesSent", "retransmittedPacketsSent", "nackCount", "pliCount", "availableOutgoingBitrate", "frameWidth", "framesPerSecond","active", "encoderImplementation", "qualityLimitationReason", "totalPacketSendDelay")})
-        assert threading.active_count() == before
+        made.watch_all()
+        await until(made.all_flow, 40)
+        camera, (screen,), (sound,) = (made.track(name).layers for name in (CAMERA, SCREEN, MICROPHONE))
+        assert [layer.rid for layer in camera] == ["q", "h", "f"]
+        assert camera[0].width < camera[1].width < camera[2].width, "browsers on a busy machine scale all of them"
+        assert abs(screen.width * 9 - screen.height * 16) <= 16
+        assert {layer.track.params.codec for layer in (*camera, screen)} == {codec}
+        assert sound.track.params.codec is Codec.OPUS
+        assert all(layer.key_frames >= 1 for name in (CAMERA, SCREEN) for layer in made.layers(name).values())
+        await until(lambda: min(made.levels) < 60, 10)  # the fake microphone beeps once a second
+        stats = made.peer.stats()
+        assert (stats.srtp_profile, stats.refused, stats.unknown, stats.malformed) == ("AEAD_AES_128_GCM", 0, 0, 0)
+        assert threading.active_count() == threads, "nothing is decoded here"
+
+
+async def test_lost_packets_of_both_videos_come_again_and_layers_share_a_timeline() -> None:
+    async with publisher() as made:
+        await made.publish("video/VP8")
+        await until(lambda: len(made.peer.publication.tracks) == 3, 15)
+        made.watch_all()
+        await until(made.all_flow, 40)
+        made.lose(20)
+        videos = (CAMERA, SCREEN)
+        await until(lambda: all(made.repaired(name) >= 5 for name in videos), 20)
+        made.lose(0)
+        await until(lambda: all(layer.missing == 0 for name in videos for layer in made.layers(name).values()), 5)
+        stats = made.peer.stats()
+        assert stats.repairs >= 10
+        assert stats.rtt_ms is not None
+        assert sum(layer.lost for name in videos for layer in made.layers(name).values()) <= stats.repairs / 20
+        newest = [layer.track.last_timestamp for layer in made.track(CAMERA).layers if layer.is_flowing]
+        assert len(newest) == 3
+        assert max(newest) - min(newest) < 90_000 // 4, "the layers' last pictures are a few pictures apart at most"
+        assert made.track(CAMERA).layers[0].track.timeline.is_anchored
+        now_ns = made.clock.mono_ns()
+        behind_s = [
+            (layer.track.timeline.at(now_ns) - layer.track.last_timestamp) / layer.track.clock_rate_hz
+            for layer in (made.track(SCREEN).layers[0], made.track(MICROPHONE).layers[0])
+        ]
+        assert max(map(abs, behind_s)) < 0.3, "what was captured last was captured just now, picture and sound"
+
+
+async def test_what_nobody_watches_is_paused_and_comes_back_with_a_key_frame() -> None:
+    async with publisher() as made:
+        await made.publish("video/VP8")
+        await until(lambda: len(made.peer.publication.tracks) == 3, 15)
+        made.track(CAMERA).watch("h")
+        await until(lambda: made.wanted_of(CAMERA) == {"h"} and made.wanted_of(SCREEN) == set(), 10)
+        for name in (CAMERA, SCREEN):
+            await made.page.evaluate("([name, rids]) => want(name, rids)", [name.value, sorted(made.wanted_of(name))])
+        await until(lambda: [layer.rid for layer in made.track(CAMERA).layers if layer.is_flowing] == ["h"], 15)
+        await until(lambda: not made.track(SCREEN).layers[0].is_flowing, 15)
+        assert made.track(SCREEN).is_live, "paused by us, not away"
+        keys = made.layers(CAMERA)["q"].key_frames
+        made.track(CAMERA).watch("q")
+        assert made.wanted_of(CAMERA) == {"h", "q"}
+        await made.page.evaluate("want('camera', ['h', 'q'])")
+        await until(lambda: made.layers(CAMERA)["q"].is_flowing and made.layers(CAMERA)["q"].key_frames > keys, 15)
+
+
+async def test_the_gate_the_screen_that_comes_later_and_the_end() -> None:
+    async with publisher() as made:
+        made.peer.allow(frozenset({CAMERA}))
+        await made.publish("video/VP8")
+        await until(lambda: made.peer.publication.get(CAMERA) is not None, 15)
+        await until(lambda: made.peer.stats().gated > 50, 15)
+        assert [track.name for track in made.peer.publication.tracks] == [CAMERA]
+        assert made.levels == []
+        made.peer.allow(ALL)
+        await until(lambda: len(made.peer.publication.tracks) == 3, 15)
+        await made.page.evaluate("named.screen.direction = 'inactive'")
+        await made.page.evaluate("sdp => answer(sdp)", await made.peer.answer(await made.page.evaluate("again()"), {}))
+        assert made.peer.publication.get(SCREEN) is None
+        await made.page.evaluate("named.screen.direction = 'sendonly'")
+        await made.page.evaluate("sdp => answer(sdp)", await made.peer.answer(await made.page.evaluate("again()"), {}))
+        await until(lambda: made.peer.publication.get(SCREEN) is not None, 15)
+        await made.page.evaluate("pc.close()")
+        await until(lambda: made.ends, 15)
+        assert made.ends == ["dtls_closed"]
+        assert made.peer.publication.is_ended
+
+
+async def test_fresh_ice_credentials_keep_the_media_flowing() -> None:
+    async with publisher() as made:
+        await made.publish("video/VP8")
+        await until(lambda: len(made.peer.publication.tracks) == 3, 15)
+        await made.page.evaluate("pc.restartIce()")
+        await made.page.evaluate("sdp => answer(sdp)", await made.peer.answer(await made.page.evaluate("again()"), {}))
+        packets = made.peer.stats().packets
+        await until(lambda: made.peer.stats().packets > packets + 200, 20)
+        await made.page.wait_for_function("pc.iceConnectionState == 'connected'", timeout=15_000)
+        assert not made.ends
