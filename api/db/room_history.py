@@ -1,5 +1,6 @@
 """What happened in rooms: the worker's journal, copied, and the cameras somebody showed there."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -38,6 +39,11 @@ class RoomCameraRow:
     started_us: int
     ended_us: int | None
     end_reason: str | None
+
+    @property
+    def viewer_names(self) -> list[str]:
+        """Return who was in the room when the camera was shown."""
+        return [str(name) for name in json.loads(self.viewers)]
 
 
 async def add_events(connection: AsyncConnection, events: Iterable[EventRow]) -> int:

@@ -50,7 +50,9 @@ async def is_behind(ctx: ApiContext, room_id: str, seq: Any) -> bool:
 
 async def _fetch(ctx: ApiContext, room: RoomRow, since: int, actor: Actor) -> list[EventRow]:
     body = await room_homes.look(ctx, actor, room, f"/events?since={since}")
-    items = body.get("items", ()) if isinstance(body, dict) else ()
+    items = body.get("items") if isinstance(body, dict) else None
+    if not isinstance(items, list):
+        return []
     return [event for item in items if (event := _event(room.id, item)) is not None and event.seq > since]
 
 

@@ -41,6 +41,11 @@ KNOWN = {
     "volume": "v",
     "segment": "s",
     "name": "x",
+    "room_id": "r1",
+    "member_id": "li",
+    "kind": "user",
+    "endpoint_id": "hall",
+    "call_id": "c",
 }
 SPARED = {("post", "/api/v1/auth/logout"), ("get", "/api/v1/events"), ("get", "/metrics")}
 """Valid whatever is sent with it, or endless."""
@@ -101,6 +106,8 @@ async def county(admin: Person) -> Person:
     await admin.made("/orgs", {"id": "town", "name": "镇", "level": "township", "parent_id": root})
     await admin.made("/cameras", {"id": "gate", "name": "村口", "org_id": "town", "source_url": "rtsp://10.0.0.1/1"})
     await admin.made("/users", {"id": "li", "username": "li", "password": "Village-watch-3", "roles": ["viewer"]})
+    await admin.made("/rooms", {"id": "r1", "name": "会", "org_id": "town", "members": [{"user_id": "li"}]})
+    await admin.made("/endpoints", {"id": "hall", "name": "终端", "user_id": "li"})
     return admin
 
 
