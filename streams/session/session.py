@@ -283,6 +283,9 @@ class Session:
     def on_ended(self, code: str) -> None:
         """Close, because the seat is gone; who has just asked for it is answered before."""
         self.on_allowed(frozenset())
+        if code == "expired" and not self.is_attached:
+            self.end("left", "expired")
+            return
         known = _ROOM_ENDS.get(code, "internal")
         if self.requests.is_busy and not self.ending:
             self.owner.start(self._end_after_answer(known), "end")

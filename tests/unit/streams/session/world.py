@@ -226,12 +226,12 @@ class Page:
             else:
                 self.api.append(frame["api"])
 
-    async def send(self, name: str, *, grant: Grant | None = None, **fields: Any) -> int:
+    async def send(self, name: str, /, *, grant: Grant | None = None, **fields: Any) -> int:
         self.number += 1
         await self.session.requests.handle({"type": name, "id": self.number, **fields}, grant)
         return self.number
 
-    async def ask(self, name: str, *, grant: Grant | None = None, **fields: Any) -> dict[str, Any]:
+    async def ask(self, name: str, /, *, grant: Grant | None = None, **fields: Any) -> dict[str, Any]:
         """Send a request and return its answer."""
         number = await self.send(name, grant=grant, **fields)
         return await self.answer(number)
@@ -239,7 +239,7 @@ class Page:
     async def answer(self, number: int) -> dict[str, Any]:
         return await self.wait_for(lambda message: message.get("id") == number)
 
-    async def code(self, name: str, **fields: Any) -> str:
+    async def code(self, name: str, /, **fields: Any) -> str:
         """Send a request and return the code of its refusal, or `ok`."""
         answer = await self.ask(name, **fields)
         return answer["code"] if answer["type"] == "error" else answer["type"]
@@ -345,7 +345,7 @@ async def world(folder: Path, **config: Any) -> AsyncIterator[World]:
 async def settled(condition: Callable[[], object]) -> None:
     """Wait until something holds that follows in a few turns of the loop; TimeoutError after 5 s."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
             await asyncio.sleep(0.005)
 
 
