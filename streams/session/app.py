@@ -34,11 +34,11 @@ class RevocationBody(BaseModel):
     """See `directory.Revocation`."""
 
     model_config = ConfigDict(extra="ignore")
-    session_ids: list[str] = Field(default_factory=list, max_length=5000)
-    user_id: str = ""
-    participant_id: str = ""
-    camera_id: str = ""
-    code: str = "revoked"
+    session_ids: list[str] | None = Field(None, max_length=5000)
+    user_id: str | None = None
+    participant_id: str | None = None
+    camera_id: str | None = None
+    code: str | None = None
 
 
 def make_router(directory: SessionDirectory) -> APIRouter:

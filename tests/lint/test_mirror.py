@@ -13,6 +13,7 @@ JUDGED_ELSEWHERE = {
     "api/context.py": ("tests/fakes/control.py",),
     "api/auth/verbs.py": ("tests/unit/api/routes/test_declarations.py",),
     "api/db/tables.py": ("tests/unit/api/db/test_migrate.py",),
+    "streams/session/ports.py": ("tests/unit/streams/session/world.py",),
     # Parts that make sense only together, judged as one by what comes out at the end.
     "media/rtp/receive.py": ("tests/unit/media/rtp/test_depacketize_video.py", "tests/fuzz/test_fuzz_depacketize.py"),
     "media/rtp/depacketize.py": ("tests/unit/media/rtp/test_depacketize_audio.py",),
@@ -28,6 +29,7 @@ JUDGED_ELSEWHERE = {
     "recorder/store.py": ("tests/unit/recorder/test_recovery.py",),
     "recorder/volume.py": ("tests/unit/recorder/test_recovery.py", "tests/integration/test_faults_disk.py"),
     "recorder/replay/*.py": ("tests/integration/test_recorder_replay.py", "tests/unit/recorder/replay/test_mp4.py"),
+    "streams/session/sending.py": ("tests/unit/streams/session/test_session.py",),
     # What speaks to a peer over a socket: judged against that peer, ours and foreign.
     "streams/ingest/rtsp.py": ("tests/integration/test_ingest_scripted.py", "tests/integration/test_ingest_foreign.py"),
     "streams/ingest/farewell.py": ("tests/integration/test_ingest_scripted.py",),

@@ -132,7 +132,7 @@ async def test_the_same_seat_from_another_window_takes_it_over(tmp_path: Path) -
         newer = await at.page(Identity(session_id="s-new", user_id="u-p-1", seat=seat("p-1")))
         assert (await page.heard("closing"))["code"] == "replaced"
         await settled(lambda: len(at.directory) == 1)
-        await settled(lambda: at.peers.publishers[0].ended.is_set())
+        await settled(at.peers.publishers[0].ended.is_set)
         assert await newer.code("publish", sdp="offer", tracks=BOTH) == "published"
         assert list(at.rooms.rooms["room-1"].state.seats) == ["p-1"]
 
@@ -176,7 +176,7 @@ async def test_who_is_revoked_is_told_and_gone_and_nobody_else(tmp_path: Path, w
         assert at.directory.revoke(what) == (1, 0)
         assert (await page.heard("closing"))["code"] == "revoked"
         assert page.outgoing.close_number == 4003
-        await settled(lambda: at.peers.publishers[0].ended.is_set())
+        await settled(at.peers.publishers[0].ended.is_set)
         assert (await other.heard("participant_left"))["participant_id"] == "p-1"
         assert await other.code("ping", t=1) == "pong"
         assert await code_of_opening(at, in_room("p-1"), is_resume=True) == "resume_unknown"

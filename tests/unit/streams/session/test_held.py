@@ -93,7 +93,7 @@ async def test_an_ended_source_is_found_again(owner: Owner, monkeypatch: pytest.
     await settled(lambda: held.publication is second)
     assert seen == [first, None, second]
     assert plane.held == [second]
-    assert len(owner) == 0
+    await settled(lambda: len(owner) == 0)
     held.close()
 
 
