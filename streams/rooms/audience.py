@@ -13,7 +13,7 @@ from media.base.ids import SourceId
 from streams.publication import TrackName
 from streams.rooms import shapes
 from streams.rooms.effects import Chatted, Effect, Ended, LedgerChanged, Left, Muted, UnmuteAsked
-from streams.rooms.policy import Leave, head_count_total, is_within, leave_of
+from streams.rooms.policy import OF_PEOPLE, Leave, head_count_total, is_within, leave_of
 from streams.rooms.seat import RoomEvents, RoomSource
 from streams.rooms.values import Role, RoomState, Seat, SeatKind
 
@@ -105,6 +105,7 @@ class Audience:
         """Let a seat listen; return the link it had before."""
         former = self.links.get(link.seat_id)
         self.links[link.seat_id] = link
+        link.published &= OF_PEOPLE
         if former is not None and former.events is link.events:
             link.published, link.slot = former.published, former.slot
         if link.published or (former is not None and former.published):
@@ -127,7 +128,8 @@ class Audience:
         return link
 
     def publishes(self, link: Link, names: frozenset[TrackName], slot: str) -> None:
-        """Remember what a seat sends."""
+        """Remember what a seat sends, of what people can send at all."""
+        names &= OF_PEOPLE
         if (link.published, link.slot) != (names, slot):
             link.published, link.slot = names, slot
             self._dirty.add(link.seat_id)

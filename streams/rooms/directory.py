@@ -7,7 +7,7 @@ fetched it (`delete`), at most `KEEP_S`.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,8 +109,8 @@ class LocalPort:
 class RoomDirectory:
     """The rooms."""
 
-    def __init__(self, slot: str, folder: Path, clock: Clock, notify: Notify) -> None:
-        """Keep journals in `folder`; tell the api by `notify(kind, data)`."""
+    def __init__(self, slot: str, folder: Path, clock: Clock, notify: Notify, executor: Executor | None = None) -> None:
+        """Keep journals in `folder`, written by one thread; tell the api by `notify(kind, data)`."""
         self.slot = slot
         self.rooms: dict[str, Room] = {}
         self.kept: dict[str, KeptRoom] = {}
@@ -118,7 +118,7 @@ class RoomDirectory:
         self._folder = folder
         self._clock = clock
         self._notify = notify
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="rooms")
+        self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="rooms")
         self._owner = Owner("rooms")
         self._world = RoomWorld(slot, clock, self._changed)
         self._notices: dict[str, asyncio.TimerHandle] = {}

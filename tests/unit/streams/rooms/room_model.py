@@ -1,9 +1,7 @@
 """A second, plain account of what a room allows: dicts and ifs, sharing no table and no rule with what it judges.
 
-`Model.do` returns the code of a refusal, or "" after it has changed itself. `picture` is what both must agree on.
+`Model.do` returns the code of a refusal, or "" after it has changed itself.
 """
-
-from streams.rooms.values import RoomState
 
 PEOPLE_TRACKS = {"camera", "microphone", "screen", "screen-audio"}
 HOST_ONLY = {
@@ -22,13 +20,13 @@ NOT_OBSERVERS = {
 }  # fmt: skip
 
 
-class No(Exception):
+class NoError(Exception):
     pass
 
 
 def need(is_so, code):
     if not is_so:
-        raise No(code)
+        raise NoError(code)
 
 
 class Model:
@@ -47,7 +45,7 @@ class Model:
         try:
             self.refuse(action, by, body)
             getattr(self, action)(by, body)
-        except No as no:
+        except NoError as no:
             return str(no)
         sharer = self.people.get(self.content)
         if sharer is not None and not self.could_share(sharer):
@@ -417,7 +415,7 @@ class Model:
         need(self.content != by, "wrong_state")
         who = self.people[by]
         if not self.could_share(who):
-            raise No("not_your_turn" if "screen" in who["chair_muted"] else "not_permitted")
+            raise NoError("not_your_turn" if "screen" in who["chair_muted"] else "not_permitted")
         need(self.content is None, "already_sharing")
         self.content = by
 
@@ -491,43 +489,3 @@ class Model:
     def roll_call_end(self, _by, _body):
         self.hang_up()
         self.calling, self.called = "done", None
-
-
-def picture_of_model(model):
-    return {
-        "room": (model.ended, model.speech, model.locked, model.lobby, model.all_muted, model.all_locked, model.recorded),
-        "chair": (model.chair, model.wants_chair, model.floor, model.hands, model.content, model.light),
-        "calling": (model.calling, model.called),
-        "ledger": {pid: (line["mark"], line["said"], line["late"]) for pid, line in model.ledger.items()},
-        "people": {
-            pid: (p["kind"], p["role"], p["online"], p["lobby"], p["heads"], p["name"], p["chair_muted"], p["self_muted"])
-            for pid, p in model.people.items()
-        },
-        "sends": {pid: model.sends(p) for pid, p in model.people.items()},
-        "former": {pid: p["banned"] for pid, p in model.former.items()},
-    }
-
-
-def picture_of_room(state: RoomState, sends):
-    light = state.spotlight
-    return {
-        "room": (
-            state.phase == "ended", state.speech, state.is_locked, state.has_lobby, state.is_all_muted,
-            state.is_all_locked, state.recording_since_us is not None,
-        ),
-        "chair": (
-            state.chair, list(state.chair_requests), list(state.floor), [pid for pid, _ in state.floor_queue],
-            state.content, None if light is None else (light.source, light.track),
-        ),
-        "calling": (state.roll_call.state, state.roll_call.current),
-        "ledger": {
-            pid: (entry.mark, [reply.mark for reply in entry.replies], entry.late_us is not None)
-            for pid, entry in state.roll_call.entries.items()
-        },
-        "people": {
-            pid: (s.kind, s.role, s.is_online, s.is_in_lobby, s.head_count, s.name, set(s.muted_chair), set(s.muted_self))
-            for pid, s in state.seats.items()
-        },
-        "sends": {pid: set(sends(state, seat)) for pid, seat in state.seats.items()},
-        "former": {pid: seat.is_removed for pid, seat in state.gone.items()},
-    }  # fmt: skip
