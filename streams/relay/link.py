@@ -7,11 +7,11 @@ given up. A peer silent for `SILENCE_S` is gone.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
-from media.base.errors import HubError
+from media.base.errors import HubError, RemoteProtocolError
 from streams.relay.frames import Frame, FrameReader, FrameType, build, build_json
 
 log = structlog.get_logger(__name__)
@@ -20,6 +20,9 @@ CONGESTED_BYTES = 4 << 20
 """Two seconds of sixteen 1 Mbit/s sources: another worker on the same machine never lets it come to that."""
 
 MAX_BUFFER_BYTES = 32 << 20
+MAX_EARLY_FRAMES = 8
+"""Before the handshake a peer has one frame to say."""
+
 PING_S = 2.0
 SILENCE_S = 7.0
 """Three pings lost: below the ten seconds in which a meeting is whole again."""
@@ -28,15 +31,16 @@ OnFrame = Callable[[Frame], None]
 
 
 class Link(asyncio.Protocol):
-    """A framed connection. `on_frame` and `on_lost` are set by whoever uses it."""
+    """A framed connection. `on_frame` and `on_lost` are set by whoever uses it; until `listen`, frames wait."""
 
     def __init__(self) -> None:
         """Begin unconnected."""
-        self.on_frame: OnFrame = _ignore
+        self.on_frame: OnFrame = self._keep
         self.on_lost: Callable[[], None] = _nothing
         self.on_connected: Callable[[Link], None] = _ignore
         self.is_lost = False
         self.transport: asyncio.Transport | None = None
+        self._early: list[Frame] = []
         self._reader = FrameReader()
         self._out: list[bytes] = []
         self._flush_handle: asyncio.Handle | None = None
@@ -45,12 +49,24 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to ping."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(high=MAX_BUFFER_BYTES)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by class
+        self.transport.set_write_buffer_limits(high=MAX_BUFFER_BYTES)
         self._heard_s = asyncio.get_running_loop().time()
         self._ping()
         self.on_connected(self)
+
+    def listen(self, on_frame: OnFrame, on_lost: Callable[[], None]) -> None:
+        """Hand frames to `on_frame` from now on, first those that came before anybody listened."""
+        self.on_frame, self.on_lost = on_frame, on_lost
+        early, self._early = self._early, []
+        for frame in early:
+            on_frame(frame)
+
+    def _keep(self, frame: Frame) -> None:
+        """Keep a frame for who will listen: a loop may read before it tells that the connection is made."""
+        if len(self._early) >= MAX_EARLY_FRAMES:
+            raise RemoteProtocolError("a relay peer speaks before it is heard")
+        self._early.append(frame)
 
     def data_received(self, data: bytes) -> None:
         """Hand on what is complete; a malformed or mishandled frame ends the link."""

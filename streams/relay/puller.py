@@ -163,7 +163,7 @@ class Puller:
                     link.on_frame = self._take
                     settled.set()
 
-            link.on_frame, link.on_lost = take, settled.set
+            link.listen(take, settled.set)
             try:
                 await settled.wait()
             except BaseException:

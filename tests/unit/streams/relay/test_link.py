@@ -105,3 +105,24 @@ async def test_two_ends_that_ping_stay(monkeypatch) -> None:
     assert not near.is_lost
     assert got == []  # pings are the link's own business
     near.abort()
+
+
+async def test_frames_that_come_before_anybody_listens_wait_and_too_many_end_the_link() -> None:
+    near, far = await pair()
+    near.send(build(FrameType.HELLO, b"{}"))
+    await asyncio.sleep(0.05)
+    got: list[Frame] = []
+    gone = asyncio.Event()
+    far.listen(got.append, gone.set)
+    assert [frame.type for frame in got] == [FrameType.HELLO]
+    near.abort()
+    async with asyncio.timeout(5):
+        await gone.wait()
+
+    near, far = await pair()
+    far.on_lost = gone.set
+    gone.clear()
+    for _ in range(link_module.MAX_EARLY_FRAMES + 1):
+        near.send(build(FrameType.HELLO, b"{}"))
+    async with asyncio.timeout(5):
+        await gone.wait()

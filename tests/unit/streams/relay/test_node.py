@@ -2,6 +2,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from media.base.errors import HubError
 from streams.fanout import Packet
@@ -53,6 +54,12 @@ async def test_a_source_is_described_and_sent_as_far_as_it_is_wanted(tmp_path: P
 
         camera.unwatch("f")
         await until(lambda: original.get(TrackName.CAMERA).watched == frozenset())
+
+
+def test_it_works_on_the_loop_workers_run_on(tmp_path: Path) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(test_a_source_is_described_and_sent_as_far_as_it_is_wanted(tmp_path, "unix"))
+        runner.run(test_a_source_is_described_and_sent_as_far_as_it_is_wanted(tmp_path, "tcp"))
 
 
 async def test_a_wish_for_a_key_frame_reaches_the_origin(tmp_path: Path) -> None:
