@@ -28,11 +28,15 @@ class GrantRow:
     created_us: int
     expires_us: int
     ended_us: int | None
+    room_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayViewRow:
-    """One camera looked at, or a span of it taken away, under a grant, from the first to the last request."""
+    """One camera looked at, or a span of it taken away, under a grant, from the first to the last request.
+
+    With `room_id`, `camera_id` is a track of that meeting.
+    """
 
     id: str
     grant_id: str
@@ -47,13 +51,15 @@ class ReplayViewRow:
     opened_us: int
     last_us: int
     ended_us: int | None
+    room_id: str | None = None
 
 
 async def add(connection: AsyncConnection, grant: GrantRow, camera_ids: Iterable[str]) -> None:
-    """Insert a grant for the cameras."""
+    """Insert a grant for the cameras, or for the room it names."""
     await connection.execute(insert(playback_grants).values(asdict(grant)))
     rows = [{"grant_id": grant.id, "camera_id": camera_id} for camera_id in camera_ids]
-    await connection.execute(insert(playback_grant_cameras), rows)
+    if rows:
+        await connection.execute(insert(playback_grant_cameras), rows)
 
 
 async def by_token(connection: AsyncConnection, token_hash: str) -> GrantRow | None:

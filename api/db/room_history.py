@@ -1,7 +1,7 @@
 """What happened in rooms: the worker's journal, copied, and the cameras somebody showed there."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import insert, select, update
@@ -61,9 +61,13 @@ async def add_events(connection: AsyncConnection, events: Iterable[EventRow]) ->
     return len(fresh)
 
 
-async def events_of(connection: AsyncConnection, room_id: str) -> tuple[EventRow, ...]:
-    """Return the journal of a room in order."""
+async def events_of(
+    connection: AsyncConnection, room_id: str, kinds: Collection[str] = ()
+) -> tuple[EventRow, ...]:
+    """Return the journal of a room in order, or its entries of some kinds."""
     query = select(room_events).where(room_events.c.room_id == room_id).order_by(room_events.c.seq)
+    if kinds:
+        query = query.where(room_events.c.kind.in_(list(kinds)))
     return await all_of(connection, EventRow, query)
 
 

@@ -169,6 +169,7 @@ playback_grants = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False, index=True),
     Column("ended_us", BigInteger),
+    Column("room_id", ID),  # of a grant for a meeting, which has no cameras
 )
 
 playback_grant_cameras = Table(
@@ -194,6 +195,7 @@ replay_views = Table(
     Column("opened_us", BigInteger, nullable=False),
     Column("last_us", BigInteger, nullable=False),
     Column("ended_us", BigInteger, index=True),
+    Column("room_id", ID),  # then camera_id is a track of the meeting
 )
 
 audit_log = Table(

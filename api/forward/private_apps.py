@@ -19,6 +19,7 @@ PRIVATE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
 
 _KIND_OF_STATUS = {
     400: ErrorKind.INVALID,
+    403: ErrorKind.DENIED,
     404: ErrorKind.NOT_FOUND,
     409: ErrorKind.CONFLICT,
     415: ErrorKind.INVALID,

@@ -10,6 +10,7 @@ from api.schemas.base import Id
 from api.services import live, room_media
 from api.services.room_media import Bearer, MediaAnswer
 from api.services.turn import ice_servers
+from media.base.errors import ErrorKind, HubError
 
 router = APIRouter(prefix="/rooms/{room_id}", tags=["rooms"])
 
@@ -55,6 +56,14 @@ async def start_whep_in_room(
     offer = await sdp_body(request, live.SDP)
     answer = await room_media.watch(access.ctx, holder, room_id, source, offer)
     return _created(access, answer, f"/api/v1/rooms/{room_id}/whep/{answer.session_id}")
+
+
+@router.api_route("/whip", methods=["GET", "HEAD"], include_in_schema=False)
+@router.api_route("/whep", methods=["GET", "HEAD"], include_in_schema=False)
+async def refuse_reading(access: Seated) -> None:
+    """Say that there is nothing to read: RFC 9725 wants 405, not the console's 404."""
+    del access
+    raise HubError(ErrorKind.INVALID, "offers are posted", code="method_not_allowed")
 
 
 @router.patch("/whip/{session_id}", status_code=204)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,7 +134,10 @@ class FakePrivate:
     """What the fake worker and replay were asked, and how they answer."""
 
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
-    answers: dict[str, Response] = field(default_factory=dict)
+    told: list[tuple[str, Any]] = field(default_factory=list)
+    """Path and JSON body of what was told."""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    answers: dict[str, Response | Callable[[], Response]] = field(default_factory=dict)
     live: set[str] = field(default_factory=set)
     before_answer: list[Any] = field(default_factory=list)
 
@@ -144,12 +147,15 @@ class FakePrivate:
         @app.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"])
         async def anything(request: Request, path: str) -> Response:
             self.asked.append((request.method, f"/{path}", {**request.query_params}))
+            self.headers.append(dict(request.headers))
+            if request.headers.get("content-type") == "application/json":
+                self.told.append((f"/{path}", await request.json()))
             for look in self.before_answer:
                 await look()
             for start, answer in self.answers.items():
                 method, _, prefix = start.rpartition(" ")
                 if f"/{path}".startswith(prefix) and method in ("", request.method):
-                    return answer
+                    return answer if isinstance(answer, Response) else answer()
             if path == "whep/revoke":
                 self.live -= set((await request.json())["session_ids"])
                 return Response('{"ended":1}', 200, media_type="application/json")

@@ -57,6 +57,10 @@ class StandIn:
             await link.send(json.dumps({"api": {"type": "ended", "reason": "left"}}))
             await link.close()
 
+    def listed(self) -> list[dict[str, str]]:
+        """Return what a worker says of its sessions."""
+        return [{"session_id": session_id} for session_id in sorted(self.known)]
+
     async def tell(self, frame: dict[str, Any]) -> None:
         """Send a frame over the newest link."""
         await self.links[-1].send(json.dumps(frame))

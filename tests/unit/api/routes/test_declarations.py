@@ -27,7 +27,13 @@ INVITED = {("POST", "/rooms/{room_id}/join")}
 FOREIGN = {
     (method, f"/rooms/{{room_id}}/{kind}{more}")
     for kind in ("whip", "whep")
-    for method, more in (("POST", ""), ("PATCH", "/{session_id}"), ("DELETE", "/{session_id}"))
+    for method, more in (
+        ("GET", ""),
+        ("HEAD", ""),
+        ("POST", ""),
+        ("PATCH", "/{session_id}"),
+        ("DELETE", "/{session_id}"),
+    )
 }
 """Software that is given a join token instead of a password."""
 SOCKETS = {("WEBSOCKET", "/session")}
