@@ -242,15 +242,16 @@ class Audience:
         with self._guard(link.seat_id):
             link.events.on_message(message)
 
-    def flush(self) -> None:
-        """Tell what has changed since the last time."""
+    def flush(self) -> bool:
+        """Tell what has changed since the last time; return whether other sources may be watched now."""
         self._flush_participants()
         if self._is_room_dirty:
             self._is_room_dirty = False
             self.send_all({"type": "room", "room": shapes.room(self._state)})
         if self._is_sources_dirty:
             self._is_sources_dirty = False
-            self._flush_sources()
+            return self._flush_sources()
+        return False
 
     def _flush_participants(self) -> None:
         dirty, self._dirty = self._dirty, set()
@@ -266,17 +267,19 @@ class Audience:
             if link is not None and not link.is_within:
                 self._send(link, {"type": "participant", "participant": shape})
 
-    def _flush_sources(self) -> None:
+    def _flush_sources(self) -> bool:
         known = {source.participant_id: source for source in self._sources}
         fresh = [made for seat in self._state.seats.values() if (made := self._source(seat)) is not None]
         sources = tuple(
             known[made.participant_id] if known.get(made.participant_id) == made else made for made in fresh
         )
-        if sources != self._sources:
-            self._sources = sources
-            self._sending = {each.participant_id for each in sources if TrackName.MICROPHONE in each.tracks}
-            for link in tuple(self.links.values()):
-                self._tell_sources(link)
+        if sources == self._sources:
+            return False
+        self._sources = sources
+        self._sending = {each.participant_id for each in sources if TrackName.MICROPHONE in each.tracks}
+        for link in tuple(self.links.values()):
+            self._tell_sources(link)
+        return True
 
     def _source(self, seat: Seat) -> RoomSource | None:
         """Return what may be watched of a seat: the microphone comes by the audio slots, the screen with the content."""

@@ -20,7 +20,6 @@ from streams.publication import TrackName
 from streams.rooms.attendance import Attendance, restored
 from streams.rooms.audience import Link
 from streams.rooms.commands import PAGE_ACTIONS
-from streams.rooms.gateway import Channel, serve
 from streams.rooms.journal import Journal, JournalEntry, load
 from streams.rooms.machine import open_room
 from streams.rooms.refusals import Code, Refused, error_of
@@ -191,10 +190,6 @@ class RoomDirectory:
         if found is not None:
             return found
         raise error_of(Code.ROOM_NOT_FOUND, "no such room on this worker")
-
-    async def serve(self, channel: Channel, body: dict[str, Any]) -> None:
-        """Serve a channel of another worker whose people sit in a room of this one."""
-        await serve(self.room, channel, body)
 
     async def put(self, room_id: str, config: Mapping[str, Any]) -> Room:
         """Open a room, or change what was arranged; the same arrangement again changes nothing."""

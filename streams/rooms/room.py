@@ -64,7 +64,7 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class RoomWorld:
-    """What a room needs of its worker. `on_change(room)` is called after every change, and at the end."""
+    """What a room needs of its worker. `on_change(room)` is called after every change of state or sources."""
 
     slot: str
     clock: Clock
@@ -356,8 +356,10 @@ class Room:
     def _tell_all(self) -> None:
         self._telling = None
         self._told_s = asyncio.get_running_loop().time()
-        self._audience.flush()
+        has_other_sources = self._audience.flush()
         self._rank()
+        if has_other_sources and not self.is_ended:
+            self._world.on_change(self)
 
     # Voices.
 

@@ -17,6 +17,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text()
 SUPERVISORS = {
     "media/base/tasks.py",  # supervised work
     "streams/hub.py",  # one reader of a stream
+    "streams/rooms/room.py",  # one command of one room
     "streams/source.py",  # one stream of one camera
     "streams/recording/lane.py",  # one recorded track
     "streams/recording/meetings.py",  # one recorded source

@@ -30,6 +30,9 @@ JUDGED_ELSEWHERE = {
     "recorder/volume.py": ("tests/unit/recorder/test_recovery.py", "tests/integration/test_faults_disk.py"),
     "recorder/replay/*.py": ("tests/integration/test_recorder_replay.py", "tests/unit/recorder/replay/test_mp4.py"),
     "streams/session/sending.py": ("tests/unit/streams/session/test_session.py",),
+    # A room's rules and values, judged together by meetings of ten thousand kinds.
+    "streams/rooms/gateway.py": ("tests/unit/streams/rooms/test_remote.py",),
+    "streams/rooms/*.py": ("tests/unit/streams/rooms/test_machine.py",),
     # What speaks to a peer over a socket: judged against that peer, ours and foreign.
     "streams/ingest/rtsp.py": ("tests/integration/test_ingest_scripted.py", "tests/integration/test_ingest_foreign.py"),
     "streams/ingest/farewell.py": ("tests/integration/test_ingest_scripted.py",),

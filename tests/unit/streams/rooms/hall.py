@@ -90,3 +90,12 @@ async def hall(folder, slot="0", **config):
 async def settle():
     """Let all news reach everybody."""
     await asyncio.sleep(1)
+
+
+async def usual(meeting):
+    """Seat a chair, two venues and an observer."""
+    await meeting.seat("chair", Role.CHAIR)
+    await meeting.seat("east", kind=SeatKind.VENUE)
+    await meeting.seat("west", kind=SeatKind.VENUE)
+    await meeting.seat("guest", Role.OBSERVER, sends=frozenset())
+    await settle()

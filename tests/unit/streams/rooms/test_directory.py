@@ -8,7 +8,7 @@ import pytest
 from streams.rooms import directory as directory_module
 from streams.rooms import room as room_module
 from streams.rooms.values import Mark, Phase, Role, SeatKind
-from tests.unit.streams.rooms.hall import Hall, claims, code_of, hall, settle
+from tests.unit.streams.rooms.hall import SENDS, Hall, claims, code_of, hall, settle
 from tests.unit.streams.rooms.meeting import Ear
 from tests.unit.streams.simulated_loop import run_simulated
 
@@ -197,11 +197,15 @@ def test_the_api_hears_of_changes_once_a_second(tmp_path) -> None:
 def test_listeners_hear_of_every_change_at_once(tmp_path) -> None:
     async def body():
         async with hall(tmp_path) as meeting:
-            versions = []
-            meeting.directory.listen(lambda room: versions.append(room.state.version))
-            await meeting.seat("chair", Role.CHAIR)
+            heard = []
+            meeting.directory.listen(lambda room: heard.append((room.state.version, len(room.sources))))
+            await meeting.seat("chair", Role.CHAIR, sends=frozenset())
             await meeting.do("chair", "record_start")
-            assert versions == [2, 3]
+            assert heard == [(2, 0), (3, 0)]
+            await settle()
+            meeting.ports["chair"].report_published(SENDS, "0")
+            await settle()
+            assert heard[2:] == [(3, 1)], "of what may be watched, too"
 
     run_simulated(body())
 

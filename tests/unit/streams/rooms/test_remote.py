@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from media.base.errors import ErrorKind, HubError
 from streams.publication import TrackName
 from streams.rooms import room as room_module
+from streams.rooms.gateway import serve
 from streams.rooms.remote import OtherWorkers
 from streams.rooms.values import Role, SeatKind
 from tests.unit.streams.rooms.hall import SENDS, Hall, claims, code_of, hall, settle
@@ -64,7 +65,7 @@ class Wire:
         near, far = End(), End()
         near.other, far.other = far, near
         self.ends.append(near)
-        self.tasks.append(asyncio.ensure_future(self.home.directory.serve(far, body)))
+        self.tasks.append(asyncio.ensure_future(serve(self.home.directory.room, far, body)))
         return near
 
     def cut(self):

@@ -13,8 +13,8 @@ from streams.rooms.values import SeatKind
 from streams.session.codes import ERROR_CODES
 from streams.session.events import EVENTS, Participant, Room
 from tests.unit.streams.rooms.hall import hall, settle
+from tests.unit.streams.rooms.hall import usual as usual_hall
 from tests.unit.streams.rooms.meeting import usual
-from tests.unit.streams.rooms.test_room import usual as usual_hall
 from tests.unit.streams.simulated_loop import run_simulated
 
 BOTH = frozenset({TrackName.CAMERA, TrackName.MICROPHONE})
