@@ -98,7 +98,7 @@ export const rooms = {
   chair: (roomId: string, action: object) => call<unknown>(`/rooms/${id(roomId)}/chair`, { method: 'POST', json: action }),
   addCamera: (roomId: string, cameraId: string) => call<unknown>(`/rooms/${id(roomId)}/cameras/${id(cameraId)}`, { method: 'POST', json: {} }),
   removeCamera: (roomId: string, cameraId: string) => call<unknown>(`/rooms/${id(roomId)}/cameras/${id(cameraId)}`, { method: 'DELETE' }),
-  record: (roomId: string) => call<unknown>(`/rooms/${id(roomId)}/record`),
+  record: (roomId: string) => call<T.RoomRecord>(`/rooms/${id(roomId)}/record`),
   recordFile: (roomId: string, kind: 'json' | 'xlsx') => fetchRaw(`/rooms/${id(roomId)}/record.${kind}`, { headers: { Accept: '*/*' } }).then((answer) => answer.blob()),
   recordings: (roomId: string) => call<T.RoomRecordings>(`/rooms/${id(roomId)}/recordings`),
 }

@@ -155,7 +155,9 @@ export interface Grant {
 }
 
 export interface GrantRequest {
-  camera_ids: string[]
+  camera_ids?: string[]
+  /** All tracks of a meeting instead of cameras. */
+  room_id?: string
   start: string
   end: string
   reason: string
@@ -321,15 +323,46 @@ export interface JoinInput {
   participant_id?: string
 }
 
-export interface RecordSeat {
+export interface RecordAttendee {
   participant_id: string
   name: string
   venue: string
   org_name: string
-  role: SeatRole
   kind: string
+  role: SeatRole
   head_count: number
-  stays: { joined_at: string; left_at: string | null }[]
+  late_minutes: number
+  joined_at: string | null
+  left_at: string | null
+  present_s: number
+  away_s: number
+  stays: { joined_at: string; left_at: string | null; gaps: { start: string; end: string | null }[] }[]
+}
+
+export interface RecordRollCall {
+  started_at: string | null
+  ended_at: string | null
+  entries: { participant_id: string; name: string; state: string; called_at: string | null; answered_at: string | null; late_at: string | null; note: string }[]
+}
+
+export interface RoomRecord {
+  room_id: string
+  name: string
+  kind: RoomKind
+  org_name: string
+  created_by: string
+  starts_at: string | null
+  opened_at: string | null
+  ended_at: string | null
+  complete: boolean
+  expected_count: number
+  present_count: number
+  most_heads: number
+  expected: { user_id: string | null; org_id: string | null; name: string; role: SeatRole; present: boolean }[]
+  attendance: RecordAttendee[]
+  roll_calls: RecordRollCall[]
+  chat: { at: string; participant_id: string; name: string; text: string }[]
+  cameras: { camera_id: string; name: string; shown_by: string; shown_at: string; gone_at: string | null; viewers: string[] }[]
 }
 
 export interface RecordedTrack {

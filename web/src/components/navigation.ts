@@ -1,5 +1,5 @@
 /** The navigation, in the order of daily use; an entry shows only to those who hold its verb. */
-import { Document, FolderOpened, Monitor, Phone, Upload, User, UserFilled, VideoCamera, VideoPlay } from '@element-plus/icons-vue'
+import { Document, FolderOpened, Mic, Monitor, Phone, Upload, User, VideoCamera, VideoPlay } from '@element-plus/icons-vue'
 import type { Component } from 'vue'
 
 export interface NavItem {
@@ -11,7 +11,7 @@ export interface NavItem {
 
 export const NAVIGATION: readonly NavItem[] = [
   { name: 'live', key: 'nav.live', verb: 'live.view', icon: Monitor },
-  { name: 'rooms', key: 'nav.rooms', verb: 'room.join', icon: UserFilled },
+  { name: 'rooms', key: 'nav.rooms', verb: 'room.join', icon: Mic },
   { name: 'replay', key: 'nav.replay', verb: 'replay.view', icon: VideoPlay },
   { name: 'endpoints', key: 'nav.endpoints', verb: 'room.join', icon: Phone },
   { name: 'cameras', key: 'nav.cameras', verb: 'camera.manage', icon: VideoCamera },

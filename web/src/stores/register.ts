@@ -9,7 +9,8 @@ import { stillValid, type Reason, type RememberedReason } from '@/replay/reason'
 import { isoOf } from '@/time/format'
 
 interface HeldGrant {
-  cameraId: string
+  /** What it opens. */
+  key: string
   startMs: number
   endMs: number
   expiresMs: number
@@ -45,24 +46,29 @@ export const useRegister = defineStore('register', () => {
     held.value = null
   }
 
-  /** true when media of the camera in the range may be opened now; false when the person declined to say why. */
-  async function ensure(cameraId: string, startMs: number, endMs: number): Promise<boolean> {
+  /** What is opened: one camera, or all tracks of a meeting. true when its media may be opened now. */
+  async function ensureFor(target: { camera_ids: string[] } | { room_id: string }, startMs: number, endMs: number): Promise<boolean> {
+    const key = JSON.stringify(target)
     const grant = held.value
-    const covers = grant?.cameraId === cameraId && grant.startMs <= startMs && grant.endMs >= endMs
+    const covers = grant?.key === key && grant.startMs <= startMs && grant.endMs >= endMs
     if (covers && grant.expiresMs - RENEW_BEFORE_MS > Date.now()) return true
     const entry = stillValid(remembered.value, Date.now()) ? remembered.value : await ask()
     if (!entry) return false
     const { expires_at } = await replay.grant({
-      camera_ids: [cameraId],
+      ...target,
       start: isoOf(startMs),
       end: isoOf(endMs),
       reason: entry.reason.trim(),
       ...(entry.caseNo.trim() ? { case_no: entry.caseNo.trim() } : {}),
       ...(entry.unit.trim() ? { unit: entry.unit.trim() } : {}),
     })
-    held.value = { cameraId, startMs, endMs, expiresMs: Date.parse(expires_at) }
+    held.value = { key, startMs, endMs, expiresMs: Date.parse(expires_at) }
     return true
   }
 
-  return { remembered, asking, current, ensure, reply, forgetGrant, forgetReason }
+  /** true when media of the camera in the range may be opened now; false when the person declined to say why. */
+  const ensure = (cameraId: string, startMs: number, endMs: number) => ensureFor({ camera_ids: [cameraId] }, startMs, endMs)
+  const ensureRoom = (roomId: string, startMs: number, endMs: number) => ensureFor({ room_id: roomId }, startMs, endMs)
+
+  return { remembered, asking, current, ensure, ensureRoom, reply, forgetGrant, forgetReason }
 })
