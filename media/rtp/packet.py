@@ -17,12 +17,12 @@ HEADER = struct.Struct("!BBHII")
 HEADER_BYTES = HEADER.size
 PLAIN_FLAGS = 0x80
 """First byte of a packet of version 2 without padding, extension and contributing sources."""
+PADDING_FLAG = 0x20
+EXTENSION_FLAG = 0x10
 MARKER = 0x80
 ONE_BYTE_PROFILE = 0xBEDE
 TWO_BYTE_PROFILE = 0x1000
 
-_PADDING_FLAG = 0x20
-_EXTENSION_FLAG = 0x10
 _VERSION_MASK = 0xC0
 
 
@@ -48,11 +48,11 @@ class RtpPacket:
         flags = PLAIN_FLAGS | len(self.csrcs)
         tail = b""
         if self.padding_bytes:
-            flags |= _PADDING_FLAG
+            flags |= PADDING_FLAG
             tail = bytes(self.padding_bytes - 1) + bytes([self.padding_bytes])
         head = b"".join([ssrc.to_bytes(4, "big") for ssrc in self.csrcs])
         if self.extension_profile is not None:
-            flags |= _EXTENSION_FLAG
+            flags |= EXTENSION_FLAG
             head += struct.pack("!HH", self.extension_profile, len(self.extension) // 4) + self.extension
         second = self.payload_type | (MARKER if self.has_marker else 0)
         return HEADER.pack(flags, second, self.sequence, self.timestamp, self.ssrc) + head + self.payload + tail
@@ -66,7 +66,7 @@ def parse_packet(data: bytes) -> RtpPacket:
     flags, second, sequence, timestamp, ssrc = HEADER.unpack_from(data)
     csrc_end = HEADER_BYTES + 4 * (flags & 0x0F)
     profile, extension = None, b""
-    if flags & _EXTENSION_FLAG:
+    if flags & EXTENSION_FLAG:
         profile = int.from_bytes(data[csrc_end : csrc_end + 2], "big")
         extension = data[csrc_end + 4 : start]
     return RtpPacket(
@@ -91,11 +91,11 @@ def payload_bounds(buf: Buffer, start: int, end: int) -> tuple[int, int]:
     if flags & _VERSION_MASK != PLAIN_FLAGS:
         return -1, -1
     pos = start + HEADER_BYTES + 4 * (flags & 0x0F)
-    if flags & _EXTENSION_FLAG:
+    if flags & EXTENSION_FLAG:
         if pos + 4 > end:
             return -1, -1
         pos += 4 + 4 * (buf[pos + 2] << 8 | buf[pos + 3])
-    if flags & _PADDING_FLAG and pos < end:
+    if flags & PADDING_FLAG and pos < end:
         padding = buf[end - 1]
         if padding == 0:
             return -1, -1

@@ -13,7 +13,7 @@ from media.packet import Codec
 from media.rtp import rtcp
 from media.rtp.arrivals import ArrivalRecorder
 from media.rtp.extension_map import ExtensionMap
-from media.rtp.packet import MARKER, Buffer, payload_bounds
+from media.rtp.packet import EXTENSION_FLAG, HEADER_BYTES, MARKER, PADDING_FLAG, Buffer
 from media.rtp.receive import unpack_header
 from media.rtp.rtx import OSN_BYTES, original_sequence
 from media.srtp import SrtpSession
@@ -140,34 +140,40 @@ class Ingress:
         self.counts["packets"] += 1
         if not self._may_pass(size, now_ns):
             return True
-        start, end = payload_bounds(rx.plain, 0, size)
-        if start < 0:
+        block_at = start = HEADER_BYTES + 4 * (first & 0x0F)
+        if first & EXTENSION_FLAG and start + 4 <= size:  # the header is not encrypted
+            start += 4 + 4 * (data[start + 2] << 8 | data[start + 3])
+        end = size - rx.plain[size - 1] if first & PADDING_FLAG else size
+        if first >> 6 != 2 or start > end:
             self.counts["malformed"] += 1
             return True
-        block_at = 12 + 4 * (first & 0x0F) if first & 0x10 else start
         if lane is None or second & 0x7F not in lane.types:
-            lane = self._look_up(ssrc, second & 0x7F, rx.plain[block_at:start], now_ns)
+            lane = self._look_up(ssrc, second & 0x7F, data[block_at:start], now_ns)
         if lane is not None:
-            self._pass(lane, (seq, ts32, second & MARKER), (rx.plain, block_at, start, end), now_ns)
+            extension = self._read_block(lane, data, block_at, start, now_ns) if block_at < start else b""
+            self._pass(lane, (seq, ts32, second & MARKER), (rx.plain, start, end, extension), now_ns)
         return True
 
+    def _read_block(self, lane: _Lane, data: bytes, block_at: int, start: int, now_ns: int) -> bytes:
+        """Read the header extension in `data[block_at:start]`; return what travels on."""
+        found = lane.extensions
+        extension = found.read(data, block_at, start)
+        if found.transport_sequence >= 0:
+            self.arrivals.note(found.transport_sequence, now_ns)
+        if found.level >= 0 and lane.layer is not None and not lane.repairs:
+            self._on_level(lane.route.line.name, found.level, now_ns)
+        return extension
+
     def _pass(
-        self, lane: _Lane, packet: tuple[int, int, int], place: tuple[Buffer, int, int, int], now_ns: int
+        self, lane: _Lane, packet: tuple[int, int, int], place: tuple[Buffer, int, int, bytes], now_ns: int
     ) -> None:
-        """Hand a packet, (sequence, timestamp, marker), to its layer. `place` is where block, payload and end are."""
-        buf, block_at, start, end = place
-        layer, extension = lane.layer, b""
-        if block_at < start:
-            found = lane.extensions
-            extension = found.read(buf, block_at, start)
-            if found.transport_sequence >= 0:
-                self.arrivals.note(found.transport_sequence, now_ns)
-            if found.level >= 0 and layer is not None and not lane.repairs:
-                self._on_level(lane.route.line.name, found.level, now_ns)
+        """Hand a packet, (sequence, timestamp, marker), to its layer. `place` is buffer, start, end and extension."""
+        buf, start, end, extension = place
+        layer = lane.layer
         if layer is None:
             self.counts["gated"] += 1
         elif lane.repairs:
-            self._repair(layer, packet, (buf, start, end, extension), now_ns)
+            self._repair(layer, packet, place, now_ns)
         else:
             layer.take(packet, bytes(buf[start:end]), extension, now_ns)
 
