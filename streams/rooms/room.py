@@ -120,8 +120,9 @@ class Room:
         for timer in (*self._timers.values(), self._telling, self._listening):
             if timer is not None:
                 timer.cancel()
+        code = Code.ROOM_ENDED if self.is_ended else Code.WORKER_UNAVAILABLE
         while self._inbox:
-            _fail(self._inbox.popleft(), error_of(Code.WORKER_UNAVAILABLE, "the worker ends"))
+            _fail(self._inbox.popleft(), error_of(code, "the room does nothing more"))
 
     async def join(
         self, claims: SeatClaims, events: RoomEvents, names: frozenset[TrackName] = frozenset(), slot: str = ""
@@ -157,8 +158,7 @@ class Room:
 
     def turned(self, link: Link, *, is_online: bool) -> None:
         """Take note that a page is away, or back."""
-        seat = self._ahead.seats.get(link.seat_id)
-        if self.links.get(link.seat_id) is link and seat is not None and seat.is_online is not is_online:
+        if self.links.get(link.seat_id) is link:
             self._tell(Command(Action.RECONNECT if is_online else Action.DETACH, SYSTEM, {"target": link.seat_id}))
 
     def publishes(self, link: Link, names: frozenset[TrackName], slot: str) -> None:
@@ -169,7 +169,7 @@ class Room:
         self._audience.publishes(link, names, slot)
         if has_screen and not had_screen and self._ahead.content != link.seat_id:
             self._tell(Command(Action.SHARE_START, link.seat_id))
-        if had_screen and not has_screen and self._ahead.content == link.seat_id:
+        if had_screen and not has_screen:
             self._tell(Command(Action.SHARE_STOP, link.seat_id))
         self._rank()
         self._announce_soon()
@@ -269,7 +269,7 @@ class Room:
             log.exception("a command failed", room=self.state.id, action=asked.command.action.value)
             return None
         if isinstance(outcome, Refusal):
-            self.refused += 1
+            self.refused += asked.answer is not None
             self._refuse(asked, outcome)
             return None
         step = _Step(asked, self._ahead, outcome, now_us)

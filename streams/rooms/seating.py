@@ -30,7 +30,7 @@ from streams.rooms.values import (
 )
 
 MAX_CAMERAS = 64
-_REASONS = frozenset({"left", "replaced"})
+_REASONS = frozenset({"left", "replaced", "removed", "expired"})
 
 
 def config_of(values: Mapping[str, Any]) -> RoomConfig:

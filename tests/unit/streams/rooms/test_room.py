@@ -307,3 +307,49 @@ def test_malformed_commands_name_the_field(simulated, tmp_path) -> None:
             assert await meeting.do("chair", "set_head_count", head_count=True) == "bad_message"
 
     simulated(body())
+
+
+def test_away_and_back_in_one_breath_is_back(simulated, tmp_path) -> None:
+    async def body():
+        async with hall(tmp_path) as meeting:
+            await usual(meeting)
+            meeting.ports["east"].detached()
+            meeting.ports["east"].attached()
+            await asyncio.sleep(room_module.GRACE_S * 2)
+            assert meeting.state.seats["east"].is_online
+
+    simulated(body())
+
+
+def test_a_screen_shown_and_hidden_in_one_breath_is_hidden(simulated, tmp_path) -> None:
+    async def body():
+        async with hall(tmp_path) as meeting:
+            await usual(meeting)
+            meeting.ports["east"].report_published(SENDS | {SCREEN}, "0")
+            meeting.ports["east"].report_published(SENDS, "0")
+            await settle()
+            assert meeting.state.content is None
+
+    simulated(body())
+
+
+def test_what_waits_while_the_room_ends_is_refused(simulated, tmp_path) -> None:
+    async def body():
+        async with hall(tmp_path) as meeting:
+            await usual(meeting)
+            asked = [meeting.do("chair", "end"), meeting.do("east", "chat", text="?"), meeting.do("west", "apply")]
+            assert await asyncio.gather(*asked) == ["", "room_ended", "room_ended"]
+
+    simulated(body())
+
+
+def test_a_worker_that_ends_leaves_no_request_waiting(simulated, tmp_path) -> None:
+    async def body():
+        async with hall(tmp_path) as meeting:
+            await usual(meeting)
+            asked = asyncio.ensure_future(meeting.do("east", "chat", text="?"))
+            await asyncio.sleep(0)
+            await meeting.directory.aclose()
+            assert await asked in {"", "internal", "worker_unavailable"}
+
+    simulated(body())
