@@ -140,7 +140,8 @@ class PublishingPeer:
             raise HubError(ErrorKind.CONFLICT, "this publisher has ended", code="wrong_state")
         offer = parse_offer(offer_sdp)
         mids = {section.mid for section in offer.sections}
-        known = {mid: name for mid, name in {**self._names, **names}.items() if mid in mids}
+        kept = {mid: name for mid, name in self._names.items() if name not in names.values()}
+        known = {mid: name for mid, name in {**kept, **names}.items() if mid in mids}
         lines = choose_published(offer, known)
         peer = await self._follow(offer)
         self._names = known

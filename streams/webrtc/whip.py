@@ -79,7 +79,7 @@ class WhipEndpoint:
         self._sessions[session_id] = session
         try:
             answer = await session.peer.answer(offer_sdp, names)
-        except HubError:
+        except BaseException:
             del self._sessions[session_id]
             await session.peer.aclose()
             raise

@@ -116,6 +116,16 @@ async def test_a_later_offer_adds_a_screen_and_another_takes_it_away(person):
     assert len(person.engine.peers) == 1
 
 
+async def test_a_name_moves_to_the_line_that_is_given_it_last(person):
+    await person.connect(offer_of(video_line("0"), audio_line("1")), {"0": SCREEN, "1": MICROPHONE})
+    person.send(Encoder(30, "0").picture(0, 1, is_key=True)[0])
+    before = person.peer.publication.get(SCREEN)
+    await person.peer.answer(BOTH, {"2": SCREEN})
+    assert person.peer.publication.get(SCREEN) is None
+    person.send(Encoder(50, "2").picture(0, 1, is_key=True)[0])
+    assert person.peer.publication.get(SCREEN) not in (None, before)
+
+
 async def test_unpublish_ends_a_track_until_it_is_named_again(person):
     await person.connect()
     camera = Encoder(10, "0")
