@@ -9,7 +9,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Protocol
 
 import structlog
@@ -197,6 +197,11 @@ def make_router(foreign: ForeignSoftware) -> APIRouter:
         response = Response(answer, status_code=201, media_type=SDP)
         response.headers["Location"] = f"/whip/sessions/{session}"
         return response
+
+    @router.get("/whip/sessions")
+    async def sessions() -> dict[str, Any]:
+        items = [{"session_id": name, **asdict(stats)} for name, stats in foreign.whip.stats().items()]
+        return {"items": items}
 
     @router.patch("/whip/sessions/{session_id}", status_code=204)
     async def trickle(session_id: str, request: Request) -> Response:

@@ -86,6 +86,28 @@ class Session {
   }
 }
 const s = window.s = new Session();
+async function post(url, token, pc) {
+  await pc.setLocalDescription(await pc.createOffer());
+  await new Promise((yes) => pc.iceGatheringState === 'complete' ? yes() : pc.onicegatheringstatechange = () => pc.iceGatheringState === 'complete' && yes());
+  const answer = await fetch(url, {method: 'POST', body: pc.localDescription.sdp,
+    headers: {'Content-Type': 'application/sdp', Authorization: 'Bearer ' + token}});
+  if (answer.status !== 201) return {status: answer.status, body: await answer.text()};
+  await pc.setRemoteDescription({type: 'answer', sdp: await answer.text()});
+  return {status: 201, location: answer.headers.get('Location')};
+}
+async function whip(url, token) {
+  const media = await navigator.mediaDevices.getUserMedia({audio: true, video: {width: 320, height: 180}});
+  const pc = window.up = new RTCPeerConnection();
+  for (const track of media.getTracks()) pc.addTransceiver(track, {direction: 'sendonly'});
+  return post(url, token, pc);
+}
+async function whep(url, token) {
+  const pc = s.down = new RTCPeerConnection();
+  for (const kind of ['video', 'audio']) pc.addTransceiver(kind, {direction: 'recvonly'});
+  const answer = await post(url, token, pc);
+  if (answer.status === 201) for (const t of pc.getTransceivers()) s.play(t);
+  return answer;
+}
 """
 
 

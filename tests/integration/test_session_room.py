@@ -123,6 +123,29 @@ def test_a_camera_is_watched_on_a_wall_and_pulled_into_the_room(room: Meeting) -
             close(seat)
 
 
+def test_foreign_software_publishes_and_watches_by_whip_and_whep(room: Meeting) -> None:
+    chair = room.sit(room.join())
+    chair.open()
+    joined = room.join_as_guest("编码器")
+    source = f"participant/{joined['participant_id']}"
+    encoder, viewer = room.new_page(), Seat(room.new_page(), room.hub, "")
+    path = f"{room.hub.url}/api/v1/rooms/{room.room_id}"
+    began = encoder.evaluate("([url, token]) => whip(url, token)", [f"{path}/whip", joined["token"]])
+    assert began["status"] == 201, began
+    chair.advances(chair.watch(source))
+    chair.advances(chair.voice_mid(source), "packets", 20)
+    token = room.hub.http.headers["Authorization"].removeprefix("Bearer ")
+    hidden = viewer.run("([url, token]) => whep(url, token)", f"{path}/whep?source=participant/nobody", token)
+    assert "not_permitted" in hidden["body"]
+    watched = viewer.run("([url, token]) => whep(url, token)", f"{path}/whep?source={source}", token)
+    assert watched["status"] == 201, watched
+    viewer.advances("0")
+    assert chair.ask("chair", action="remove", target=joined["participant_id"])["type"] == "ok"
+    until(lambda: encoder.evaluate("() => up.connectionState") in {"closed", "failed", "disconnected"})
+    until(lambda: viewer.run("() => s.down.connectionState") in {"closed", "failed", "disconnected"})
+    close(chair)
+
+
 def test_a_worker_that_ends_in_order_says_so_and_all_are_back(room: Meeting) -> None:
     chair = room.sit(room.join())
     os.kill(room.hub.pids()["worker 0"], signal.SIGTERM)
