@@ -8,7 +8,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.db.rows import Page, all_of, first_of
@@ -184,7 +198,8 @@ def _narrowed(wanted: RoomFilter) -> list[ColumnElement[bool]]:
 
 
 def _ends_us() -> ColumnElement[int]:
-    planned = rooms.c.starts_us + func.coalesce(rooms.c.duration_minutes, 60) * 60_000_000
+    minutes = cast(func.coalesce(rooms.c.duration_minutes, 60), BigInteger)  # PostgreSQL would count in 32 bits
+    planned = rooms.c.starts_us + minutes * 60_000_000
     return func.coalesce(rooms.c.ended_us, planned, literal(2**62))
 
 

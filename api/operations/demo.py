@@ -7,6 +7,7 @@ random and kept in `<data_dir>/demo.json` (mode 0600), so that they can be print
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import os
 import secrets
@@ -23,6 +24,7 @@ from api.processes.child import ChildSpec
 from api.processes.home import prepare
 from api.processes.run import local_url, python_child, run_hub
 from api.settings import Settings
+from media.base.clock import SystemClock, utc_of_us
 from media.base.errors import ErrorKind, HubError
 
 SIMULATOR_PORT = 8554
@@ -82,6 +84,30 @@ USERS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class SampleRoom:
+    """One room: a meeting of all three levels that is to come, or a room that is always there."""
+
+    id: str
+    name: str
+    hour: int | None
+    """Of the day in China at which the next meeting begins; None is always."""
+    members: tuple[tuple[str, str], ...]
+    """(organisation, role), with its whole subtree; the nearest one counts."""
+
+
+ROOMS = (
+    SampleRoom(
+        "sanji-huiyi", "县乡村三级联席会", 15,
+        (("xiangyun", "attendee"), ("xiangcheng", "speaker"), ("yunnanyi", "speaker"), ("chengbei", "attendee"),
+         ("qinghua", "attendee"), ("yizhan", "attendee")),
+    ),
+    SampleRoom("zhiban", "值班调度室", None, (("xiangyun", "attendee"),)),
+)  # fmt: skip
+CHINA = dt.timezone(dt.timedelta(hours=8))
+MEETING_MINUTES = 90
+
+
 class DemoFile:
     """What the demo remembers: passwords and the simulator's port."""
 
@@ -90,6 +116,8 @@ class DemoFile:
         self._path = data_dir / "demo.json"
         self.port = 0
         self.passwords: dict[str, str] = {}
+        self.meetings: tuple[str, ...] = ()
+        """What is printed of the sample rooms; known when the hub is up."""
         try:
             kept = json.loads(self._path.read_text(encoding="utf-8"))
             self.port, self.passwords = int(kept["simulator_port"]), dict(kept["passwords"])
@@ -176,6 +204,13 @@ class DemoClient:
             raise HubError(ErrorKind.INTERNAL, f"{path}: {answer.status_code} {answer.text[:300]}", code="demo")
         return answer.status_code == 201
 
+    async def read(self, path: str) -> Any:
+        """Return a resource."""
+        answer = await self._http.get(f"/api/v1{path}")
+        if answer.status_code != 200:
+            raise HubError(ErrorKind.INTERNAL, f"{path}: {answer.status_code} {answer.text[:300]}", code="demo")
+        return answer.json()
+
     async def change(self, path: str, body: dict[str, Any]) -> None:
         """Change part of a resource."""
         answer = await self._http.patch(f"/api/v1{path}", json=body)
@@ -203,9 +238,37 @@ async def furnish(url: str, kept: DemoFile) -> None:
                     "roles": list(user.roles),
                 },
             )
+        now = SystemClock().wall_us()
+        kept.meetings = tuple([await ensure_room(client, room, now) for room in ROOMS])
         await wait_listening(kept.port)
         for camera in CAMERAS:
             await ensure_camera(client, camera, kept.port)
+
+
+async def ensure_room(client: DemoClient, room: SampleRoom, now_us: int) -> str:
+    """Make one room, move a meeting that is past to its next time, and return what is printed of it."""
+    members = [{"org_id": org_id, "role": role} for org_id, role in room.members]
+    body: dict[str, Any] = {"id": room.id, "name": room.name, "org_id": "xiangyun", "members": members}
+    if room.hour is not None:
+        when = {"starts_at": next_time(room.hour, now_us).isoformat(), "duration_minutes": MEETING_MINUTES}
+        body |= when
+        if not await client.ensure("/rooms", body):
+            known = await client.read(f"/rooms/{room.id}")
+            if known["state"] == "open" and dt.datetime.fromisoformat(known["ends_at"]) <= utc_of_us(now_us):
+                await client.change(f"/rooms/{room.id}", when)
+    else:
+        await client.ensure("/rooms", body)
+    shown = await client.read(f"/rooms/{room.id}")
+    begins = dt.datetime.fromisoformat(shown["starts_at"]).astimezone(CHINA) if shown["starts_at"] else None
+    when_text = f"{begins:%m-%d %H:%M}" if begins else "always 随时"
+    return f"{room.name}  {when_text}  passcode 密码 {shown['passcode']}  {shown['invite_url']}"
+
+
+def next_time(hour: int, now_us: int) -> dt.datetime:
+    """Return when it is next `hour` o'clock in China."""
+    now = utc_of_us(now_us).astimezone(CHINA)
+    today = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+    return today if today > now else today + dt.timedelta(days=1)
 
 
 async def ensure_camera(client: DemoClient, camera: SampleCamera, port: int) -> None:
@@ -242,11 +305,15 @@ def welcome(settings: Settings, kept: DemoFile) -> str:
         lines += [f"  HTTPS: https://127.0.0.1:{settings.tls_port}   (trust {url}/ca.crt once)", ""]
     lines.append("  account     password             what it shows")
     lines += [f"  {user.username:<11} {kept.passwords[user.username]:<20} {user.shows}" for user in USERS]
+    if kept.meetings:
+        lines += ["", "  meetings"]
+        lines += [f"  {line}" for line in kept.meetings]
     lines += [
         "",
         "  1. Log in as admin, open 实时预览 (Live): click a camera in the tree, double-click a tile for the main stream.",
         "  2. Open 录像回放 (Replay): choose a camera, give a reason, click the timeline a minute ago.",
         "  3. Log in as cunwei in another browser: only the village's own cameras are there.",
+        "  4. Open 会议 (Meetings) as both: come into 值班调度室, see and hear each other, pull a camera in.",
         "",
         "  Ctrl-C stops everything.",
         "",
