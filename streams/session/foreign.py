@@ -97,14 +97,25 @@ class ForeignSoftware:
         """Take a seat and answer; HubError of the room or of the endpoint, and then there is no seat."""
         source = SourceId(f"participant/{check_id(claims.participant_id)}")
         names = frozenset(names_of(offer_sdp).values())
-        seat = WhipSeat(source, self)
+        if session_id in self._seats:
+            raise HubError(ErrorKind.CONFLICT, "this session exists already", code="session_exists")
+        seat = self._seats[session_id] = WhipSeat(source, self)
+        try:
+            return await self._publish(offer_sdp, (claims, session_id), seat, names)
+        except BaseException:
+            if self._seats.get(session_id) is seat:
+                del self._seats[session_id]
+            raise
+
+    async def _publish(
+        self, offer_sdp: str, who: tuple[SeatClaims, str], seat: WhipSeat, names: frozenset[TrackName]
+    ) -> str:
+        claims, session_id = who
         async with asyncio.timeout(ROOM_TIMEOUT_S):
             seat.port = await self._rooms.join(claims, seat)
-        self._seats[session_id] = seat
         try:
-            answer = await self.whip.create(offer_sdp, source, session_id)
+            answer = await self.whip.create(offer_sdp, seat.source, session_id)
         except BaseException:
-            self._seats.pop(session_id, None)
             await seat.port.leave("left")
             raise
         seat.port.report_published(names, self._plane.slot)
