@@ -7,6 +7,7 @@ them are swept by `room_sweeper`. The promise is five seconds from the change to
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import structlog
 
@@ -23,7 +24,10 @@ from api.db.playback import GrantRow, ReplayViewRow
 from api.forward.streams import ActiveStreams
 from api.services import live as live_service
 from api.services import playback as playback_service
+from api.services.meeting_playback import rooms_of
+from api.services.meeting_recordings import may_replay
 from api.services.principals import Login, load_all
+from api.services.room_access import RoomView
 from api.state.channels import SESSION_CHANNEL
 from media.base.errors import HubError
 
@@ -88,8 +92,10 @@ class Sweeper:
         owners |= {Login(grant.user_id, grant.login_session_id) for grant in grants}
         standing = await load_all(self._ctx, owners)
         known = {camera.id: camera for camera in rows}
-        await self._sweep_grants(grants, standing)
-        await self._sweep_views(views, standing, known)
+        room_ids = {grant.room_id for grant in grants} | {view.room_id for view in views}
+        meetings = await rooms_of(self._ctx, {room_id for room_id in room_ids if room_id is not None})
+        await self._sweep_grants(grants, standing, meetings)
+        await self._sweep_views(views, standing, _Known(known, meetings))
         await self._sweep_live(sessions, standing, known)
         await self._reconcile(sessions)
         await self._purge()
@@ -118,7 +124,7 @@ class Sweeper:
             raise failure
 
     async def _sweep_views(
-        self, views: Iterable[ReplayViewRow], standing: dict[Login, Principal], known: dict[str, CameraRow]
+        self, views: Iterable[ReplayViewRow], standing: dict[Login, Principal], known: "_Known"
     ) -> None:
         now_us = self._ctx.clock.wall_us()
         active = self._streams.view_ids()
@@ -126,7 +132,7 @@ class Sweeper:
             alive = {grant.id for grant in await playback.open_grants(connection)}
         for view in views:
             principal = standing.get(Login(view.user_id, view.login_session_id))
-            if view.grant_id not in alive or not _may(principal, Verb(view.verb), known.get(view.camera_id)):
+            if view.grant_id not in alive or not known.may_view(principal, view):
                 self._streams.cut(view.id)
                 await playback_service.end_view(self._ctx, view, "revoked" if principal is None else "grant_ended")
             elif now_us - view.last_us <= playback_service.TOUCH_EVERY_US:
@@ -137,13 +143,15 @@ class Sweeper:
             elif now_us - view.last_us > VIEW_IDLE_US:
                 await playback_service.end_view(self._ctx, view, "idle")
 
-    async def _sweep_grants(self, grants: Iterable[GrantRow], standing: dict[Login, Principal]) -> None:
+    async def _sweep_grants(
+        self, grants: Iterable[GrantRow], standing: dict[Login, Principal], meetings: dict[str, RoomView]
+    ) -> None:
         now_us = self._ctx.clock.wall_us()
         for grant in grants:
             principal = standing.get(Login(grant.user_id, grant.login_session_id))
             if grant.expires_us <= now_us:
                 await playback_service.end_grant(self._ctx, SYSTEM, grant, "expired")
-            elif principal is None or not principal.may_somewhere(Verb.REPLAY_VIEW):
+            elif principal is None or not _may_have(principal, grant, meetings):
                 await playback_service.end_grant(self._ctx, SYSTEM, grant, "revoked")
 
     async def _reconcile(self, sessions: Iterable[LiveSessionRow]) -> None:
@@ -174,6 +182,27 @@ class Sweeper:
             return False
         setattr(self, name, now_ns)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The cameras and rooms that views are of."""
+
+    cameras: dict[str, CameraRow]
+    meetings: dict[str, RoomView]
+
+    def may_view(self, principal: Principal | None, view: ReplayViewRow) -> bool:
+        if view.room_id is None:
+            return _may(principal, Verb(view.verb), self.cameras.get(view.camera_id))
+        room = self.meetings.get(view.room_id)
+        return principal is not None and room is not None and may_replay(room, principal, Verb(view.verb))
+
+
+def _may_have(principal: Principal, grant: GrantRow, meetings: dict[str, RoomView]) -> bool:
+    if grant.room_id is None:
+        return principal.may_somewhere(Verb.REPLAY_VIEW)
+    room = meetings.get(grant.room_id)
+    return room is not None and may_replay(room, principal)
 
 
 def _may(principal: Principal | None, verb: Verb, camera: CameraRow | None) -> bool:

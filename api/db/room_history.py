@@ -61,9 +61,7 @@ async def add_events(connection: AsyncConnection, events: Iterable[EventRow]) ->
     return len(fresh)
 
 
-async def events_of(
-    connection: AsyncConnection, room_id: str, kinds: Collection[str] = ()
-) -> tuple[EventRow, ...]:
+async def events_of(connection: AsyncConnection, room_id: str, kinds: Collection[str] = ()) -> tuple[EventRow, ...]:
     """Return the journal of a room in order, or its entries of some kinds."""
     query = select(room_events).where(room_events.c.room_id == room_id).order_by(room_events.c.seq)
     if kinds:

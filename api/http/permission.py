@@ -51,6 +51,8 @@ class Scope(StrEnum):
     """A single-use token is presented in the conversation that follows; it names person and seat."""
     GRANT = "grant"
     """Held at the camera of the path, and a playback grant for it is presented (`api.http.grant_permission`)."""
+    ROOM_GRANT = "room_grant"
+    """A playback grant for the room of the path is presented; the service tells who may have one."""
 
 
 _DOTS_OF_ACCESS_TOKEN = 2

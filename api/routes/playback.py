@@ -8,13 +8,13 @@ from pydantic import AwareDatetime
 
 from api.auth.verbs import Verb
 from api.forward.streams import STREAM_TIMEOUT, conditional_headers, pass_through
-from api.http.grant_permission import GRANT_COOKIE, GRANT_COOKIE_PATH, GrantAccess, with_grant
-from api.http.permission import Access, LoggedIn, Scope, require
+from api.http.grant_permission import GRANT_COOKIE, GRANT_COOKIE_PATH, GrantAccess, room_cookie_path, with_grant
+from api.http.permission import Access, LoggedIn, Scope, denied, require
 from api.schemas.base import Id
 from api.schemas.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
 from api.schemas.replay import GrantCreate, GrantMade, GrantPage, grant_out
-from api.services import playback
-from api.services.playback import GrantRequest
+from api.services import meeting_playback, playback
+from api.services.playback import GrantTerms
 from api.services.ranges import TimeRange, time_range
 from media.base.ids import Quality
 
@@ -30,19 +30,24 @@ Ticks = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$")]
 
 
 @router.post("/playback-grants", status_code=201)
-async def create_grant(access: Asker, request: Request, response: Response, body: GrantCreate) -> GrantMade:
-    """Register why recordings are looked at, and get a grant for them."""
+async def create_grant(access: LoggedIn, request: Request, response: Response, body: GrantCreate) -> GrantMade:
+    """Register why recordings are looked at, and get a grant for cameras, or for a room one may look back at."""
     span = time_range(body.start, body.end, access.ctx.clock.wall_us())
     verbs = frozenset({body.verb} if body.verb else {Verb.REPLAY_VIEW, Verb.REPLAY_DOWNLOAD})
-    wanted = GrantRequest(
-        camera_ids=tuple(dict.fromkeys(body.camera_ids)), span=span, reason=body.reason, case_no=body.case_no,
-        unit=body.unit, verbs=verbs | {Verb.REPLAY_VIEW},
-    )  # fmt: skip
-    made = await playback.grant(access.ctx, access.actor, wanted)
+    terms = GrantTerms(
+        span=span, reason=body.reason, case_no=body.case_no, unit=body.unit, verbs=verbs | {Verb.REPLAY_VIEW}
+    )
+    if body.room_id is not None:
+        made = await meeting_playback.grant(access.ctx, access.actor, body.room_id, terms)
+        path = room_cookie_path(body.room_id)
+    else:
+        if not access.me.may_somewhere(Verb.REPLAY_VIEW):
+            raise denied(Verb.REPLAY_VIEW)
+        made = await playback.grant(access.ctx, access.actor, tuple(dict.fromkeys(body.camera_ids)), terms)
+        path = GRANT_COOKIE_PATH
     response.set_cookie(
-        GRANT_COOKIE, made.token, path=GRANT_COOKIE_PATH, httponly=True, samesite="strict",
-        secure=request.url.scheme == "https",
-    )  # fmt: skip
+        GRANT_COOKIE, made.token, path=path, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+    )
     return GrantMade(id=made.id, grant=made.token, expires_at=playback.expiry(made))
 
 
@@ -61,7 +66,7 @@ async def end_grant(access: LoggedIn, grant_id: Annotated[Id, Path()]) -> None:
     await playback.end_grant(access.ctx, access.actor, row, "withdrawn")
 
 
-def _span(access: GrantAccess, start: Moment, end: Moment) -> TimeRange:
+def granted_span(access: GrantAccess, start: Moment, end: Moment) -> TimeRange:
     """Return the asked range, by default the whole of the grant; refused outside of it."""
     row = access.use.grant
     whole = TimeRange(row.start_us, row.end_us)
@@ -72,9 +77,10 @@ def _span(access: GrantAccess, start: Moment, end: Moment) -> TimeRange:
     return asked
 
 
-async def _send(access: GrantAccess, request: Request, path: str, span: TimeRange, more: dict[str, str]) -> Response:
+async def send(access: GrantAccess, request: Request, path: str, span: TimeRange, more: dict[str, str]) -> Response:
+    """Pass on what the replay process gives of the footage, after the view is written down."""
     view_id = await playback.open_view(access.ctx, access.use, access.verb, access.actor, span)
-    params = {"camera_id": access.use.camera.id, **span.params(), **more}
+    params = {"camera_id": access.footage_id, **span.params(), **more}
     replay = access.ctx.replay
     upstream = replay.build_request(
         request.method, path, params=params, headers=conditional_headers(request.headers), timeout=STREAM_TIMEOUT
@@ -96,11 +102,11 @@ async def playlist(
 
     With `keys` the playlist holds key pictures only and no sound: about a tenth of the bytes, for fast search.
     """
-    span = _span(access, start, end)
-    base = f"/api/v1/cameras/{quote(access.use.camera.id)}/segments"
+    span = granted_span(access, start, end)
+    base = f"/api/v1/cameras/{quote(access.use.footage.id)}/segments"
     appended = urlencode({"grant": access.token}) if access.is_token_in_url else ""
     more = {"base": base, "query": appended, "stream": stream.value} | ({"keys": "true"} if keys else {})
-    return await _send(access, request, "/playback.m3u8", span, more)
+    return await send(access, request, "/playback.m3u8", span, more)
 
 
 def _place(volume: Part, segment: Part) -> str:
@@ -116,13 +122,13 @@ async def key_pictures(
 ) -> Response:
     """Give the key pictures of a part of one segment as a fragment, or, without `ticks`, the map they need."""
     more = {} if ticks is None else {"ticks": ticks}
-    return await _send(access, request, f"{place}.keys.mp4", _span(access, start, end), more)
+    return await send(access, request, f"{place}.keys.mp4", granted_span(access, start, end), more)
 
 
 @router.api_route("/cameras/{camera_id}/segments/{volume}/{segment}.mp4", methods=["GET"], response_class=Response)
 async def segment(access: Looker, request: Request, place: Place, start: Moment = None, end: Moment = None) -> Response:
     """Give bytes of one segment, as far as the range reaches."""
-    return await _send(access, request, f"{place}.mp4", _span(access, start, end), {})
+    return await send(access, request, f"{place}.mp4", granted_span(access, start, end), {})
 
 
 @router.get("/cameras/{camera_id}/playback.mp4", response_class=Response)
@@ -130,7 +136,7 @@ async def download(
     access: Taker, request: Request, start: Moment = None, end: Moment = None, stream: Stream = Quality.MAIN
 ) -> Response:
     """Give the range as one MP4 with `ETag` and ranges, for those who may take footage away."""
-    return await _send(access, request, "/playback.mp4", _span(access, start, end), {"stream": stream.value})
+    return await send(access, request, "/playback.mp4", granted_span(access, start, end), {"stream": stream.value})
 
 
 @router.head("/cameras/{camera_id}/playback.mp4", response_class=Response)
@@ -138,4 +144,4 @@ async def download_head(
     access: Taker, request: Request, start: Moment = None, end: Moment = None, stream: Stream = Quality.MAIN
 ) -> Response:
     """Tell size and `ETag` of the MP4."""
-    return await _send(access, request, "/playback.mp4", _span(access, start, end), {"stream": stream.value})
+    return await send(access, request, "/playback.mp4", granted_span(access, start, end), {"stream": stream.value})

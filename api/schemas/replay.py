@@ -1,8 +1,8 @@
 """Playback grants over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from api.auth.verbs import Verb
 from api.db.playback import GrantRow
@@ -11,15 +11,22 @@ from api.services.playback import MAX_CAMERAS
 
 
 class GrantCreate(Input):
-    """The 调阅登记: why, what, for whom. `verb` narrows the grant to looking."""
+    """The 调阅登记: why, what, for whom. Cameras, or the room of a meeting. `verb` narrows the grant to looking."""
 
-    camera_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_CAMERAS)]
+    camera_ids: Annotated[list[Id], Field(default_factory=list, max_length=MAX_CAMERAS)]
+    room_id: Id | None = None
     start: AwareDatetime
     end: AwareDatetime
     reason: LongText = ""
     case_no: ShortText | None = None
     unit: ShortText | None = None
     verb: Verb | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.camera_ids) is (self.room_id is not None):
+            raise ValueError("names cameras or a room")
+        return self
 
 
 class GrantMade(Output):
@@ -36,6 +43,7 @@ class GrantOut(Output):
     id: str
     username: str
     camera_ids: list[str]
+    room_id: str | None
     start: str
     end: str
     reason: str
@@ -57,7 +65,7 @@ class GrantPage(Output):
 def grant_out(row: GrantRow, camera_ids: tuple[str, ...]) -> GrantOut:
     """Return the line as answered."""
     return GrantOut(
-        id=row.id, username=row.username, camera_ids=list(camera_ids), start=moment(row.start_us), end=moment(row.end_us),
+        id=row.id, username=row.username, camera_ids=list(camera_ids), room_id=row.room_id, start=moment(row.start_us), end=moment(row.end_us),
         reason=row.reason, case_no=row.case_no, unit=row.unit, verbs=row.verbs.split(" "),
         created_at=moment(row.created_us), expires_at=moment(row.expires_us), ended_at=moment_or_none(row.ended_us),
     )  # fmt: skip

@@ -24,6 +24,7 @@ from api.services.presence import told
 from api.state import CameraDesired, RecordingDesired
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import Quality, new_id
+from recorder.meetings import is_meeting
 from recorder.schedule import windows_of
 
 log = structlog.get_logger(__name__)
@@ -125,7 +126,9 @@ async def check_place(connection: Connection, actor: Actor, org_id: str) -> None
 
 
 async def refuse_taken(connection: Connection, camera_id: str | None, gb_code: str | None) -> None:
-    """Refuse an id or GB code that is in use."""
+    """Refuse an id or GB code that is in use, or a name that only meetings' footage may have."""
+    if camera_id and is_meeting(camera_id):
+        raise HubError(ErrorKind.CONFLICT, "the id is taken", code="duplicate_id")
     ids, codes = await cameras.taken(connection, [camera_id] if camera_id else [], [gb_code] if gb_code else [])
     if ids:
         raise HubError(ErrorKind.CONFLICT, "the id is taken", code="duplicate_id")

@@ -49,10 +49,10 @@ async def grant(ctx: ApiContext, actor: Actor, room_id: str, terms: GrantTerms) 
     _check(view, me, Verb.REPLAY_VIEW)
     verbs = frozenset(verb for verb in terms.verbs if may_replay(view, me, verb))
     row, token = new_grant(ctx, me, terms, verbs, room_id)
+    people = await _people(ctx, view)
     async with ctx.db.write() as connection:
         await take_room(connection, me, row.created_us)
         await playback.add(connection, row, ())
-        people = await _people(ctx, view)
         await audit.append(connection, register_entry(actor, row, target_of(view.room), participants=people))
     return Granted(row.id, token, row.expires_us)
 
@@ -91,9 +91,9 @@ async def present(ctx: ApiContext, token: str, room_id: str, track_id: str, verb
     return TrackUse(GrantUse(row, principal, footage), track, TimeRange(track.start_us, track.end_us))
 
 
-def within(use: TrackUse, span: TimeRange) -> TimeRange:
-    """Return the part of `span` in which the track belongs to the room; HubError NOT_FOUND `no_footage`."""
-    first, last = max(span.start_us, use.window.start_us), min(span.end_us, use.window.end_us)
+def within(window: TimeRange, span: TimeRange) -> TimeRange:
+    """Return the part of `span` in which a track belongs to its room; HubError NOT_FOUND `no_footage`."""
+    first, last = max(span.start_us, window.start_us), min(span.end_us, window.end_us)
     if last <= first:
         raise HubError(ErrorKind.NOT_FOUND, "nothing was recorded in this range", code="no_footage")
     return TimeRange(first, last)

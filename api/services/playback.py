@@ -1,13 +1,15 @@
 """Looking at recordings: the reason first (调阅登记), then a grant, then bytes under it.
 
-A grant is an opaque token whose row says whose it is, for which verbs, cameras and range. It slides while it is used
-and dies with the log-in, the right, or the clock. Each camera opened under a grant is a view with an audit row before
-its first byte and one at its end. Called by `routes.playback` and the sweeper.
+A grant is an opaque token whose row says whose it is, for which verbs, range, and cameras or room. It slides while it
+is used and dies with the log-in, the right, or the clock. Each camera, or track of a meeting, opened under a grant is a
+view with an audit row before its first byte and one at its end. Called by `routes.playback`, `meeting_playback` and
+the sweeper.
 """
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from api.auth.actor import Actor, Target
 from api.auth.principal import Principal
@@ -17,6 +19,7 @@ from api.context import ApiContext
 from api.db import audit, cameras, playback
 from api.db.audit import AuditEntry
 from api.db.cameras import CameraRow
+from api.db.engine import Connection
 from api.db.playback import GrantRow, ReplayViewRow
 from api.db.rows import Page
 from api.services.principals import Login, load
@@ -36,10 +39,9 @@ _ACTIONS = {Verb.REPLAY_VIEW: "replay.open", Verb.REPLAY_DOWNLOAD: "replay.downl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrantRequest:
+class GrantTerms:
     """What the dialog before replay asks."""
 
-    camera_ids: tuple[str, ...]
     span: TimeRange
     reason: str
     case_no: str | None = None
@@ -57,40 +59,70 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
+class Footage:
+    """What is opened under a grant: a camera, or a track of a meeting. `details` go into the audit rows."""
+
+    id: str
+    org_path: str
+    room_id: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class GrantUse:
-    """A grant presented for one camera, and whose it is."""
+    """A grant presented for a piece of footage, and whose it is."""
 
     grant: GrantRow
     principal: Principal
-    camera: CameraRow
+    footage: Footage
 
 
-async def grant(ctx: ApiContext, actor: Actor, wanted: GrantRequest) -> Granted:
-    """Register the reason and return a grant; HubError DENIED `reason_required` without one, or for a camera."""
-    if actor.principal is None or not wanted.reason.strip():
+def check_reason(actor: Actor, terms: GrantTerms) -> Principal:
+    """Return who asks; HubError DENIED `reason_required` for nobody, or for no reason."""
+    if actor.principal is None or not terms.reason.strip():
         raise HubError(ErrorKind.DENIED, "a reason is required", code="reason_required")
-    me, now_us, token = actor.principal, ctx.clock.wall_us(), new_secret()
-    grant_id = f"{now_us:016x}-{secrets.token_hex(6)}"
+    return actor.principal
+
+
+def new_grant(
+    ctx: ApiContext, me: Principal, terms: GrantTerms, verbs: frozenset[Verb], room_id: str | None = None
+) -> tuple[GrantRow, str]:
+    """Return a grant to be stored, and its token."""
+    now_us, token = ctx.clock.wall_us(), new_secret()
+    row = GrantRow(
+        id=f"{now_us:016x}-{secrets.token_hex(6)}", token_hash=secret_hash(token), user_id=me.user_id,
+        username=me.username, login_session_id=me.session_id, verbs=" ".join(sorted(verbs)),
+        start_us=terms.span.start_us, end_us=terms.span.end_us, reason=terms.reason, case_no=terms.case_no,
+        unit=terms.unit, created_us=now_us, expires_us=now_us + IDLE_US, ended_us=None, room_id=room_id,
+    )  # fmt: skip
+    return row, token
+
+
+async def take_room(connection: Connection, me: Principal, now_us: int) -> None:
+    """Refuse one grant too many: HubError EXHAUSTED `too_many_grants`."""
+    if await playback.count_open(connection, me.user_id, now_us) >= MAX_OPEN_GRANTS:
+        raise HubError(ErrorKind.EXHAUSTED, "too many grants", code="too_many_grants", limit=MAX_OPEN_GRANTS)
+
+
+async def grant(ctx: ApiContext, actor: Actor, camera_ids: tuple[str, ...], terms: GrantTerms) -> Granted:
+    """Register the reason and return a grant; HubError DENIED `reason_required` without one, or for a camera."""
+    me = check_reason(actor, terms)
     async with ctx.db.write() as connection:
-        found = await cameras.some(connection, wanted.camera_ids)
-        verbs = _verbs_held(me, found, wanted)
-        if await playback.count_open(connection, me.user_id, now_us) >= MAX_OPEN_GRANTS:
-            raise HubError(ErrorKind.EXHAUSTED, "too many grants", code="too_many_grants", limit=MAX_OPEN_GRANTS)
-        row = GrantRow(
-            id=grant_id, token_hash=secret_hash(token), user_id=me.user_id, username=me.username,
-            login_session_id=me.session_id, verbs=" ".join(sorted(verbs)), start_us=wanted.span.start_us,
-            end_us=wanted.span.end_us, reason=wanted.reason, case_no=wanted.case_no, unit=wanted.unit,
-            created_us=now_us, expires_us=now_us + IDLE_US, ended_us=None,
-        )  # fmt: skip
+        found = await cameras.some(connection, camera_ids)
+        row, token = new_grant(ctx, me, terms, _verbs_held(me, found, camera_ids, terms))
+        await take_room(connection, me, row.created_us)
         await playback.add(connection, row, [camera.id for camera in found])
-        await audit.append(connection, *(_register_entry(actor, row, camera) for camera in found))
-    return Granted(grant_id, token, row.expires_us)
+        targets = [Target("camera", camera.id, camera.org_path) for camera in found]
+        await audit.append(connection, *(register_entry(actor, row, target) for target in targets))
+    return Granted(row.id, token, row.expires_us)
 
 
-def _verbs_held(me: Principal, found: tuple[CameraRow, ...], wanted: GrantRequest) -> frozenset[Verb]:
+def _verbs_held(
+    me: Principal, found: tuple[CameraRow, ...], camera_ids: tuple[str, ...], wanted: GrantTerms
+) -> frozenset[Verb]:
     """Return the wanted verbs held on every camera; looking is the least."""
     known = {camera.id for camera in found if me.may(Verb.CAMERA_READ, camera.org_path, camera.id)}
-    missing = set(wanted.camera_ids) - known
+    missing = set(camera_ids) - known
     if missing:
         raise HubError(ErrorKind.NOT_FOUND, "no such camera", code="unknown_camera", camera_id=min(missing))
     for camera in found:
@@ -98,10 +130,11 @@ def _verbs_held(me: Principal, found: tuple[CameraRow, ...], wanted: GrantReques
     return frozenset(verb for verb in wanted.verbs if all(me.may(verb, camera.org_path, camera.id) for camera in found))
 
 
-def _register_entry(actor: Actor, row: GrantRow, camera: CameraRow) -> AuditEntry:
+def register_entry(actor: Actor, row: GrantRow, target: Target, **more: Any) -> AuditEntry:
+    """Return the line of the audit log that a grant makes for one of its targets."""
     return actor.entry(
-        row.created_us, "replay.grant", Target("camera", camera.id, camera.org_path), grant=row.id, reason=row.reason,
-        case_no=row.case_no, unit=row.unit, verbs=row.verbs, **TimeRange(row.start_us, row.end_us).params(),
+        row.created_us, "replay.grant", target, grant=row.id, reason=row.reason, case_no=row.case_no, unit=row.unit,
+        verbs=row.verbs, **TimeRange(row.start_us, row.end_us).params(), **more,
     )  # fmt: skip
 
 
@@ -120,30 +153,40 @@ async def register(
         return page, await playback.cameras_of(connection, [row.id for row in page.items])
 
 
-def _invalid() -> HubError:
+def grant_invalid() -> HubError:
+    """Return the refusal of a grant that is not what it should be; why is not told."""
     return HubError(ErrorKind.DENIED, "the grant is not valid", code="grant_invalid")
+
+
+async def standing(ctx: ApiContext, token: str) -> tuple[GrantRow, Principal]:
+    """Return a grant in force and whose it is, and slide its expiry; HubError DENIED `grant_invalid`."""
+    now_us = ctx.clock.wall_us()
+    async with ctx.db.read() as connection:
+        row = await playback.by_token(connection, secret_hash(token))
+    if row is None or row.ended_us is not None or row.expires_us <= now_us:
+        raise grant_invalid()
+    principal = await load(ctx, Login(row.user_id, row.login_session_id))
+    if principal is None:
+        raise grant_invalid()
+    await _slide(ctx, row, now_us)
+    return row, principal
 
 
 async def present(ctx: ApiContext, token: str, camera_id: str, verb: Verb) -> GrantUse:
     """Return the use of a grant for a camera; HubError DENIED `grant_invalid`, or `denied` when the verb is not held.
 
-    Slides the expiry. The rights are today's, not those of the day the grant was made.
+    The rights are today's, not those of the day the grant was made.
     """
-    now_us = ctx.clock.wall_us()
+    row, principal = await standing(ctx, token)
     async with ctx.db.read() as connection:
-        row = await playback.by_token(connection, secret_hash(token))
-        if row is None or row.ended_us is not None or row.expires_us <= now_us:
-            raise _invalid()
         covered = (await playback.cameras_of(connection, [row.id]))[row.id]
         camera = await cameras.get(connection, camera_id)
-    principal = await load(ctx, Login(row.user_id, row.login_session_id))
-    if principal is None or camera is None or camera_id not in covered:
-        raise _invalid()
+    if camera is None or camera_id not in covered:
+        raise grant_invalid()
     if verb.value not in row.verbs.split(" "):
         raise HubError(ErrorKind.DENIED, "the grant is not for this", code="denied", verb=verb.value)
     principal.check(verb, camera.org_path, camera.id)
-    await _slide(ctx, row, now_us)
-    return GrantUse(row, principal, camera)
+    return GrantUse(row, principal, Footage(camera.id, camera.org_path))
 
 
 async def _slide(ctx: ApiContext, row: GrantRow, now_us: int) -> None:
@@ -165,9 +208,9 @@ def is_taken_away(verb: Verb) -> bool:
 
 
 async def open_view(ctx: ApiContext, use: GrantUse, verb: Verb, actor: Actor, span: TimeRange) -> str:
-    """Return the id of the view of this camera under this grant; writes the audit row when it is new."""
+    """Return the id of the view of this footage under this grant; writes the audit row when it is new."""
     now_us = ctx.clock.wall_us()
-    key = (use.grant.id, use.camera.id, verb.value, f"{span.start_us}-{span.end_us}" if is_taken_away(verb) else "")
+    key = (use.grant.id, use.footage.id, verb.value, f"{span.start_us}-{span.end_us}" if is_taken_away(verb) else "")
     async with ctx.db.read() as connection:
         view = await playback.open_view(connection, *key)
     if view is not None and now_us - view.last_us < TOUCH_EVERY_US:
@@ -179,11 +222,12 @@ async def open_view(ctx: ApiContext, use: GrantUse, verb: Verb, actor: Actor, sp
             return view.id
         view = ReplayViewRow(
             id=new_id(), grant_id=use.grant.id, user_id=use.principal.user_id, username=use.principal.username,
-            login_session_id=use.grant.login_session_id, camera_id=use.camera.id, org_path=use.camera.org_path,
+            login_session_id=use.grant.login_session_id, camera_id=use.footage.id, org_path=use.footage.org_path,
             address=actor.address[:64], verb=verb.value, span=key[3], opened_us=now_us, last_us=now_us, ended_us=None,
+            room_id=use.footage.room_id,
         )  # fmt: skip
         await playback.add_view(connection, view)
-        details = {"grant": use.grant.id, "reason": use.grant.reason, **span.params()}
+        details = {"grant": use.grant.id, "reason": use.grant.reason, **use.footage.details, **span.params()}
         entry = _view_entry(view, now_us, _ACTIONS[verb], details, trace_id=actor.trace_id)
         await audit.append(connection, entry)
     return view.id
@@ -192,9 +236,10 @@ async def open_view(ctx: ApiContext, use: GrantUse, verb: Verb, actor: Actor, sp
 def _view_entry(
     view: ReplayViewRow, at_us: int, action: str, details: Mapping[str, object], *, trace_id: str = ""
 ) -> AuditEntry:
+    kind, target_id = ("room", view.room_id) if view.room_id else ("camera", view.camera_id)
     return AuditEntry(
         at_us=at_us, user_id=view.user_id, username=view.username, address=view.address, action=action,
-        target_kind="camera", target_id=view.camera_id, org_path=view.org_path, details=details, trace_id=trace_id[:40],
+        target_kind=kind, target_id=target_id, org_path=view.org_path, details=details, trace_id=trace_id[:40],
     )  # fmt: skip
 
 
@@ -207,7 +252,7 @@ async def end_view(ctx: ApiContext, view: ReplayViewRow, reason: str) -> None:
                 "grant": view.grant_id,
                 "reason": reason,
                 "seconds": round((view.last_us - view.opened_us) / 1e6, 1),
-            }
+            } | ({"track_id": view.camera_id} if view.room_id else {})
             await audit.append(connection, _view_entry(view, now_us, "replay.end", details))
 
 

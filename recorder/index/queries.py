@@ -128,6 +128,15 @@ class IndexQueries:
             (stream_id, since_us, end_us),
         )
 
+    def config_ids(self, stream_id: int, start_us: int, end_us: int) -> list[int]:
+        """Return the configurations of the segments that touch the range, in order of first use."""
+        rows = self._rows(
+            "select config_id from segment where stream_id = ? and start_us >= ? and start_us < ?"
+            " group by config_id order by min(start_us)",
+            (stream_id, self._first_start(stream_id, start_us), end_us),
+        )
+        return [int(row[0]) for row in rows]
+
     def _first_start(self, stream_id: int, start_us: int) -> int:
         """Return the start of the segment that is running at `start_us`, or `start_us`: segments do not overlap."""
         found = self._rows(

@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Body, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from media.base.clock import Clock, rfc3339
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import Quality, check_id
+from recorder.meetings import is_meeting
 from recorder.replay.bodies import Replay, mp4_response, segment_response
 from recorder.replay.catalog import Located
 from recorder.replay.key_pictures import key_response
@@ -24,7 +25,8 @@ from recorder.replay.moments import parse_span
 from recorder.replay.mp4 import Request as Mp4Request
 from recorder.replay.playlist import Links, make_key_playlist, make_playlist
 from recorder.replay.spans import days, month_bounds, timeline
-from recorder.replay.storage import camera_report, volume_report
+from recorder.replay.storage import camera_report, meetings_report, volume_report
+from recorder.replay.summaries import parse_pieces, summaries
 from recorder.volume import Limits
 
 MAX_LIST_US = 400 * 86_400_000_000
@@ -87,6 +89,7 @@ def create_app(volumes: Sequence[Path], clock: Clock, limits: Limits | None = No
     app.add_api_route("/recordings", recordings, methods=["GET"])
     app.add_api_route("/calendar", calendar, methods=["GET"])
     app.add_api_route("/storage", storage, methods=["GET"])
+    app.add_api_route("/summaries", pieces, methods=["POST"])
     app.add_api_route("/playback.m3u8", playback_playlist, methods=["GET"])
     both = ["GET", "HEAD"]
     app.add_api_route("/segments/{volume}/{segment_id}.keys.mp4", key_pictures, methods=both, response_model=None)
@@ -149,11 +152,17 @@ def calendar(
     }
 
 
+def pieces(replay: InReplay, body: Annotated[Any, Body()]) -> list[dict[str, Any]]:
+    """Return spans, gaps and codecs of many pieces of footage."""
+    return summaries(replay.catalog, parse_pieces(body), replay.clock.wall_us())
+
+
 def storage(replay: InReplay) -> dict[str, Any]:
-    """Return the volumes' room and every camera's stock and forecast."""
+    """Return the volumes' room, every camera's stock and forecast, and what meetings hold together."""
     now_us = replay.clock.wall_us()
     volumes = []
     cameras = []
+    of_meetings = []
     for volume, stock in replay.catalog.stock():
         try:
             space = volume.space()
@@ -161,9 +170,14 @@ def storage(replay: InReplay) -> dict[str, Any]:
             continue
         report = volume_report(space, replay.limits or Limits.of(space.total_bytes), stock, now_us)
         volumes.append({"id": volume.uuid, "name": volume.root.name, **report})
+        meetings = [item for item in stock if is_meeting(item[0].camera_id)]
+        if meetings:
+            of_meetings.append({"volume": volume.uuid, **meetings_report(meetings, now_us)})
         for row, bounds in stock:
+            if is_meeting(row.camera_id):
+                continue
             cameras.append({"volume": volume.uuid, **camera_report(row, bounds, report["days_left"], now_us)})
-    return {"volumes": volumes, "cameras": cameras}
+    return {"volumes": volumes, "cameras": cameras, "meetings": of_meetings}
 
 
 def playback_playlist(

@@ -6,7 +6,7 @@ per volume. A volume that is away is left out and found again when it is back.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from media.container.fmp4 import TrackConfig
 from media.container.hls import CHUNK_S, Chunk, chunks_of, pack_chunks, unpack_chunks
 from media.container.parse import parse_moov
 from media.container.samples import SegmentColumns, columns, decode_columns, decode_fragments
+from recorder.format import StoredTrack
 from recorder.index.migrate import INDEX_NAME
 from recorder.index.queries import IndexQueries
 from recorder.index.rows import ConfigRow, GapRow, SegmentRow, SegmentState, StreamRow
@@ -173,6 +174,26 @@ class Catalog:
                 is_recording = is_recording or bool(_open_extents(index, stream.id))
         gaps.sort(key=lambda gap: gap.start_us)
         return History(gaps, min(known, default=None), expired_us, is_recording)
+
+    def known(self, camera_ids: Collection[str], quality: str) -> set[str]:
+        """Return those of the streams that any volume has heard of."""
+        found: set[str] = set()
+        for shelf in self._shelves:
+            with shelf.reading() as opened:
+                if opened is not None:
+                    found |= {name for name in camera_ids if opened[1].stream(name, quality) is not None}
+        return found
+
+    def stored_tracks(self, camera_id: str, quality: str, start_us: int, end_us: int) -> list[tuple[StoredTrack, ...]]:
+        """Return the tracks of each configuration in the range, in order of first use on each volume."""
+        found: list[tuple[StoredTrack, ...]] = []
+        for shelf in self._shelves:
+            with shelf.reading() as opened:
+                if opened is not None and (stream := opened[1].stream(camera_id, quality)) is not None:
+                    ids = opened[1].config_ids(stream.id, start_us, end_us)
+                    rows = opened[1].configs(ids)
+                    found += [rows[config_id].tracks for config_id in ids]
+        return found
 
     def stock(self) -> list[tuple[Volume, list[tuple[StreamRow, tuple[int, int] | None]]]]:
         """Return per volume its streams with the bounds of their footage."""

@@ -60,3 +60,16 @@ def _bytes_per_day(stream: StreamRow, bounds: tuple[int, int] | None, now_us: in
     if bounds is None or now_us - bounds[1] > DAY_US or bounds[1] <= bounds[0]:
         return 0.0
     return stream.file_bytes * DAY_US / (bounds[1] - bounds[0])
+
+
+def meetings_report(stock: Stock, now_us: int) -> dict[str, Any]:
+    """Return the figures of all meetings together: each of their streams is of one person in one meeting."""
+    kept = [(stream, bounds) for stream, bounds in stock if bounds is not None]
+    oldest = min((bounds[0] for _, bounds in kept), default=None)
+    return {
+        "bytes": sum(stream.file_bytes for stream, _ in stock),
+        "tracks": len(kept),
+        "oldest": rfc3339(oldest) if oldest is not None else None,
+        "days_kept": round(max(0, now_us - oldest) / DAY_US, 2) if oldest is not None else 0.0,
+        "required_days": max((stream.retention_days for stream, _ in stock), default=0),
+    }

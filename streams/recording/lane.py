@@ -41,19 +41,12 @@ class Lane:
         self._depacketizer: Depacketizer | None = None
         self._origin = 0
         self._last_seq = 0
-        self._dropped_before = 0
         track.add_tap(self)
 
     def close(self) -> None:
         """Hand on what waits, and listen no more. Idempotent."""
         self.track.remove_tap(self)
         self._feed_all(self._order.flush())
-
-    @property
-    def dropped_units(self) -> int:
-        """Return how many pictures were given up because packets were missing."""
-        now = self._depacketizer.stats.dropped_units if self._depacketizer is not None else 0
-        return self._dropped_before + now
 
     @property
     def lost_packets(self) -> int:
@@ -98,7 +91,6 @@ class Lane:
 
     def _begin(self, timestamp: int) -> Depacketizer:
         """Begin with a sequence that continues nothing."""
-        self._dropped_before = self.dropped_units
         self._origin = timestamp
         options = StreamOptions(payload_type=_PAYLOAD_TYPE, origin_ts32=timestamp & 0xFFFF_FFFF)
         self._depacketizer = make_depacketizer(self._index, self.track.params, options)

@@ -1,7 +1,8 @@
 """One stream of footage: a picture track and a sound track of one source, joined into runs.
 
 Made by `source`, on the event loop. With a picture, a run has picture and sound on one timeline that begins with a
-key frame; without one it has sound alone; with neither there is none. Mutes end runs, losses do not. The publisher's
+key frame; without one it has sound alone; with neither there is none. What is muted is not recorded, whatever is
+sent. Mutes end runs, losses do not. The publisher's
 sender reports keep lips and voice together: when they move a clock, the sound moves, the picture stays.
 """
 
@@ -117,6 +118,8 @@ class PartRecording:
     # Units.
 
     def _take_picture(self, lane: Lane, unit: AccessUnit) -> None:
+        if not self._has_picture():
+            return
         run = self._run
         if unit.is_key and (run is None or not self._continues(run, lane)):
             run = self._begin_with_picture(lane, unit)
@@ -163,6 +166,8 @@ class PartRecording:
         return self._run
 
     def _take_sound(self, lane: Lane, unit: AccessUnit) -> None:
+        if not self._has_voice():
+            return
         run = self._run
         if run is None:
             self._pending.append(unit)

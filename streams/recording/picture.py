@@ -39,7 +39,8 @@ class Picture:
         self._changed_ns = 0
         self._key_ns = 0
         self._asked_ns = 0
-        self._dropped = 0
+        self._lost = 0
+        self._lost_seen = 0
         self.look()
 
     @property
@@ -48,9 +49,9 @@ class Picture:
         return self._chosen
 
     @property
-    def dropped_units(self) -> int:
-        """Return how many pictures were lost so far."""
-        return self._dropped + sum(lane.dropped_units for lane in self._lanes.values())
+    def lost_packets(self) -> int:
+        """Return how many packets never came in time."""
+        return self._lost + sum(lane.lost_packets for lane in self._lanes.values())
 
     def close(self) -> None:
         """Listen and watch no more."""
@@ -98,7 +99,7 @@ class Picture:
 
     def _close_lane(self, rid: str) -> None:
         self._lanes[rid].close()  # what waits still belongs to it
-        self._dropped += self._lanes.pop(rid).dropped_units
+        self._lost += self._lanes.pop(rid).lost_packets
 
     def _take(self, lane: Lane, unit: AccessUnit) -> None:
         rid = next((rid for rid, each in self._lanes.items() if each is lane), None)
@@ -121,11 +122,11 @@ class Picture:
 
     def tick(self, now_ns: int) -> None:
         """Give up what is missing, look for a better layer, ask for the key frame that is due."""
-        dropped = self.dropped_units
         for lane in tuple(self._lanes.values()):
             lane.tick(now_ns)
         self.look()
-        has_lost = self.dropped_units > dropped
+        lost = self.lost_packets
+        has_lost, self._lost_seen = lost > self._lost_seen, lost
         is_due = has_lost or self._chosen is None or self._target != self._chosen
         if is_due or now_ns - self._key_ns >= KEY_EVERY_NS:
             self.ask(now_ns)

@@ -90,6 +90,8 @@ def test_scopes_that_name_a_thing_find_it_in_the_path_or_query() -> None:
         names = {field.alias for field in (*route.dependant.path_params, *route.dependant.query_params)}
         if permission.scope is Scope.ORG:
             assert "{org_id}" in route.path
+        if permission.scope is Scope.ROOM_GRANT:
+            assert "{room_id}" in route.path
         if permission.scope in {Scope.CAMERA, Scope.GRANT}:
             assert "{camera_id}" in route.path or "camera_id" in names, route.path
 
