@@ -112,14 +112,13 @@ class History:
             self.group_seq = None
         self._trim()
 
-    def put(self, seq: int, packet: Packet, *, is_key: bool) -> Place:
-        """Add a packet that brings its number; `is_key` marks the first packet of a key frame. Return where it stood.
+    def put(self, seq: int, packet: Packet, place: Place, *, is_key: bool) -> None:
+        """Add a packet that brings its number, in its `place_of`; `is_key` marks the first packet of a key frame.
 
         A number is taken once: what comes again, perhaps with other bytes, is ignored, for it may have been sent.
         """
-        place = self.place_of(seq)
         if place is Place.IGNORED:
-            return place
+            return
         if place is Place.JUMP:
             self._packets.clear()
             self.group_seq = None
@@ -133,7 +132,6 @@ class History:
             self._group_bytes += len(packet.payload)
             self._limit_group(packet.timestamp)
         self._trim()
-        return place
 
     def place_of(self, seq: int) -> Place:
         """Return where a packet with this number stands; the first of all is a jump."""

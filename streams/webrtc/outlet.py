@@ -187,7 +187,7 @@ class SourceTrack:
             return
         if place is Place.JUMP:
             self._begin_at(seq)
-        self.history.put(seq, packet, is_key=is_key)
+        self.history.put(seq, packet, place, is_key=is_key)
         if place is Place.LATE:
             self._put_late(seq, packet, is_key=is_key)
         elif self.waiting and (is_key or (place is Place.JUMP and self.kind is Kind.AUDIO)):

@@ -153,7 +153,9 @@ class TestNumberedPackets:
     """Packets that bring their number, as people's do."""
 
     def put(self, history: History, seq: int, *, is_key: bool = False, size: int = 10, ts: int | None = None) -> Place:
-        return history.put(seq, Packet(bytes(size), seq * 100 if ts is None else ts, 0), is_key=is_key)
+        place = history.place_of(seq)
+        history.put(seq, Packet(bytes(size), seq * 100 if ts is None else ts, 0), place, is_key=is_key)
+        return place
 
     def test_each_packet_has_its_place(self):
         history = History(nack_packets=50)
