@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.console import ARGS, CHROMIUM, USER_PASSWORD, Console, Rig
+from tests.browser.meeting import MEDIA_ARGS, Attendee, Meeting, new_meeting
 from tests.hub_process import ADMIN_PASSWORD, ROOT, HubProcess, free_port
 
 NewConsole = Callable[..., Console]
+NewAttendee = Callable[..., Attendee]
+expect.set_options(timeout=15_000)
+"""A state is waited for as long as a slow machine may need; what must be quick says so itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +115,33 @@ def console(county: County, new_console: NewConsole) -> Console:
     made = new_console(county.hub.url)
     made.log_in("admin", ADMIN_PASSWORD)
     return made
+
+
+@pytest.fixture(scope="session")
+def media_browser(browser: Browser) -> Iterator[Browser]:
+    """Run a Chromium that has a camera, a microphone and a screen to share."""
+    running = browser.browser_type.launch(executable_path=CHROMIUM, args=[*ARGS, *MEDIA_ARGS])
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def meeting(county: County) -> Iterator[Meeting]:
+    """Make a room of the county, and end it afterwards."""
+    made = new_meeting(county.hub)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def attend(media_browser: Browser, meeting: Meeting) -> Iterator[NewAttendee]:
+    """Give a maker of people in the meeting, each at a browser of their own; all leave at the end."""
+    present: list[Attendee] = []
+
+    def make(name: str, **more: Any) -> Attendee:
+        present.append(Attendee(media_browser, meeting, name, **more))
+        return present[-1]
+
+    yield make
+    for attendee in present:
+        attendee.close()

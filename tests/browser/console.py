@@ -211,12 +211,12 @@ def off_by_ms(code: dict[str, Any], wall_ms: float, loop_ms: int = MAIN_LOOP_MS)
     return (code["time_ms"] - wall_ms + loop_ms / 2) % loop_ms - loop_ms / 2
 
 
-def sessions(hub: HubProcess) -> list[dict[str, Any]]:
-    """Return the viewers the worker really serves, asked at its private door."""
+def watched(hub: HubProcess) -> list[dict[str, Any]]:
+    """Return the cameras that pages really watch, asked at the worker's private door."""
     transport = httpx.HTTPTransport(uds=str(hub.data_dir / "run" / "worker-0.sock"))
     with httpx.Client(transport=transport, base_url="http://worker") as private:
-        answer = private.get("/whep/sessions").json()
-    return list(answer["items"] if isinstance(answer, dict) else answer)
+        found = private.get("/sessions").json()["items"]
+    return [grant for session in found for grant in session["grants"]]
 
 
 def steadily(what: str, condition: Callable[[], bool], for_s: float) -> None:

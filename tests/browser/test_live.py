@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import County, NewConsole
-from tests.browser.console import MAIN_LOOP_MS, SUB_LOOP_MS, Console, off_by_ms, sessions
+from tests.browser.console import MAIN_LOOP_MS, SUB_LOOP_MS, Console, off_by_ms, watched
 from tests.hub_process import ADMIN_PASSWORD, wait_for
 
 
@@ -120,10 +120,10 @@ def test_counts_and_tiles_follow_a_camera_that_goes_and_comes_back(console: Cons
 def test_closing_a_tile_ends_its_session(console: Console, county: County):
     console.choose("村口卡点")
     console.plays("gate")
-    assert len(sessions(county.hub)) == 1
+    assert len(watched(county.hub)) == 1
     console.tile("gate").hover()
     console.tool("gate", "关闭画面").click()
-    wait_for("the worker serves nobody", lambda: sessions(county.hub) == [], 5)
+    wait_for("the worker serves nobody", lambda: watched(county.hub) == [], 5)
 
 
 def test_the_page_and_its_pictures_work_over_https(county: County, new_console: NewConsole):
