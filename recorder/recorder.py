@@ -25,8 +25,9 @@ from recorder.identities import IdentityBook
 from recorder.index.rows import HoldRow
 from recorder.policy import RecordingPolicy
 from recorder.segmenter import Fragment, Segmenter
+from recorder.stream_writer import StreamPlan
 from recorder.volume import Limits
-from recorder.writer import OnEvent, StreamPlan, Ticket, VolumeWriter, WriterOptions
+from recorder.writer import OnEvent, Ticket, VolumeWriter, WriterOptions
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,11 @@ class CameraRecorder:
     def policy(self) -> RecordingPolicy:
         """Return the policy in force."""
         return self._policy
+
+    @property
+    def plan(self) -> StreamPlan:
+        """Return what the writers know it by."""
+        return self._plan
 
     @property
     def status(self) -> RecordingStatus:
@@ -340,6 +346,8 @@ class Recorder:
         found = self._cameras.pop((str(camera_id), quality.value), None)
         if found is not None:
             found.close(EndReason.DISABLED)
+            for writer in self._deps.writers:
+                writer.forget(found.plan)
 
     async def hold(self, hold: HoldRow) -> None:
         """Keep footage from being deleted, on every volume; durable when it returns. HubError UNAVAILABLE."""

@@ -9,13 +9,14 @@ segment being served (a shared lock on its file) is left for a later round.
 import fcntl
 import heapq
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from recorder.index.rows import HoldRow, StreamRow
 from recorder.index.writer import IndexWriter
+from recorder.meetings import is_meeting
 from recorder.policy import DAY_US
 from recorder.recovery import finish_deletions
 from recorder.volume import Volume, segment_path
@@ -118,10 +119,11 @@ def held_ids(footage: Iterable[StreamFootage], holds: Sequence[HoldRow]) -> set[
 class Keeper:
     """Carries plans out on one volume."""
 
-    def __init__(self, volume: Volume, index: IndexWriter) -> None:
-        """Delete from `volume` and its `index`."""
+    def __init__(self, volume: Volume, index: IndexWriter, in_use: Callable[[], Collection[int]] = tuple) -> None:
+        """Delete from `volume` and its `index`; `in_use` tells the ids of streams that a writer knows."""
         self._volume = volume
         self._index = index
+        self._in_use = in_use
 
     def run(self, now_us: int, need_bytes: int) -> list[Outcome]:
         """Delete what is due and, if allowed, enough to free `need_bytes`; return what went, per stream."""
@@ -137,7 +139,18 @@ class Keeper:
             if not done and not kept - skip:
                 break
             skip |= kept
+        self._forget_meetings(now_us)
         return outcomes
+
+    def _forget_meetings(self, now_us: int) -> None:
+        """Forget what is left of meetings whose footage is gone; a camera goes on, a meeting never does."""
+        in_use = self._in_use()
+        for stream in self._index.streams():
+            if not is_meeting(stream.camera_id) or stream.id in in_use or self._index.bounds(stream.id) is not None:
+                continue
+            lasting = self._index.open_gap_of(stream.id)
+            if lasting is None or lasting.start_us <= now_us - stream.retention_days * DAY_US:
+                self._index.forget_stream(stream.id)
 
     def _footage(self, now_us: int, *, is_short: bool, skip: set[int]) -> list[StreamFootage]:
         found = []

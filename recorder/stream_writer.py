@@ -52,6 +52,22 @@ class Cursor(Protocol):
     end_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """A stream as its feeder sees it: ids, how long its footage stays, and where it ends on any volume."""
+
+    camera_id: str
+    quality: str
+    retention_days: int
+    minimum_days: int
+    cursor: Cursor
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return camera and quality."""
+        return (self.camera_id, self.quality)
+
+
 @dataclass(slots=True)
 class Shared:
     """What every stream of a volume needs."""

@@ -29,7 +29,7 @@ from recorder.rebuild import open_index, rebuild_locked
 from recorder.recovery import Sealer
 from recorder.retention import Keeper
 from recorder.segmenter import Fragment
-from recorder.stream_writer import Cursor, SegmentError, Shared, StreamWriter, reason_of
+from recorder.stream_writer import SegmentError, Shared, StreamPlan, StreamWriter, reason_of
 from recorder.volume import HOLDS_NAME, Limits, Volume, open_volume, write_durably
 
 log = structlog.get_logger(__name__)
@@ -74,22 +74,6 @@ class WriterOptions:
     identities: IdentityBook | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPlan:
-    """A stream as its feeder sees it: ids, how long its footage stays, and where it ends on any volume."""
-
-    camera_id: str
-    quality: str
-    retention_days: int
-    minimum_days: int
-    cursor: Cursor
-
-    @property
-    def key(self) -> StreamId:
-        """Return camera and quality."""
-        return (self.camera_id, self.quality)
-
-
 @dataclass(slots=True)
 class WriterStats:
     """Counters; written by the thread, read by anyone."""
@@ -131,7 +115,7 @@ class VolumeWriter:
         self.stats = WriterStats()
         self._streams: dict[StreamId, StreamWriter] = {}
         self._tickets: dict[StreamId, Ticket] = {}
-        self._committed_ns = self._space_ns = self._retained_ns = self._retry_ns = 0
+        self._committed_ns = self._space_ns = self._retained_ns = self._retry_ns = self._sync_ns = 0
         self._free_bytes = 0
         self._shared: Shared | None = None
         self._sealer: Sealer | None = None
@@ -203,6 +187,10 @@ class VolumeWriter:
         """Queue what the stream's lasting gap is to be called; see StreamWriter.expect."""
         self.submit(lambda: self._stream(plan).expect(reason, now_us))
 
+    def forget(self, plan: StreamPlan) -> None:
+        """Queue that nobody writes a stream any more; what it will be called goes on with what the index knows."""
+        self.submit(lambda: self._forget(plan.key))
+
     def put_hold(self, hold: HoldRow) -> None:
         """Keep footage from deletion; on the thread (`call`)."""
         self.shared.index.put_hold(hold)
@@ -258,7 +246,7 @@ class VolumeWriter:
         index, recovered = self._open_index(volume, reason)
         self._shared = Shared(volume, index, self._options.node, self._options.epoch)
         self._sealer = Sealer(volume, index)
-        self._keeper = Keeper(volume, index)
+        self._keeper = Keeper(volume, index, lambda: {found.stream.id for found in self._streams.values()})
         if self.stopped is not None:
             self._check_space()
         log.info("volume open", volume=volume.uuid, recovered=recovered)
@@ -349,6 +337,10 @@ class VolumeWriter:
         found.stream = row
         return found
 
+    def _forget(self, key: StreamId) -> None:
+        self._streams.pop(key, None)
+        self._tickets.pop(key, None)
+
     def _limits(self) -> Limits:
         return self._options.limits or Limits.of(self.stats.space.get("total_bytes", 0))
 
@@ -414,10 +406,14 @@ class VolumeWriter:
 
     def _sync_one(self, now_ns: int) -> None:
         """Make at most one file durable per turn, the one that waited longest: the disk's queue stays short."""
-        due = [file for stream in self._streams.values() if (file := stream.file) is not None]
-        oldest = min(due, key=lambda file: file.synced_mono_ns, default=None)
-        if oldest is not None and now_ns - oldest.synced_mono_ns >= SYNC_EVERY_NS:
-            oldest.sync(now_ns)
+        if now_ns < self._sync_ns:  # when the oldest is due; files opened since then are younger
+            return
+        files = [file for stream in self._streams.values() if (file := stream.file) is not None]
+        if files:
+            oldest = min(files, key=lambda file: file.synced_mono_ns)
+            self._sync_ns = oldest.synced_mono_ns + SYNC_EVERY_NS
+            if now_ns >= self._sync_ns:
+                oldest.sync(now_ns)
 
     def _fail(self, exc: Exception) -> None:
         """A volume that cannot be used: leave its files as they are, drop what comes, try again later."""

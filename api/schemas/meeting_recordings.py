@@ -1,6 +1,5 @@
 """Recordings of meetings over HTTP: the tracks of a room, each with its own spans, for one synchronised player."""
 
-from collections.abc import Iterable
 from typing import Literal
 
 from api.schemas.base import Output, moment, moment_or_none
@@ -67,8 +66,3 @@ def _track_out(room_id: str, track: RecordedTrack) -> RecordedTrackOut:
         spans=[RecordedSpan(start=moment(span[0]), end=moment(span[1])) for span in track.spans],
         gaps=[RecordedGap(start=moment(gap[0]), end=moment(gap[1]), reason=gap[2]) for gap in track.gaps],
     )  # fmt: skip
-
-
-def recorded_spans(spans: Iterable[tuple[int, int]]) -> list[RecordedSpan]:
-    """Return stretches of time as answered."""
-    return [RecordedSpan(start=moment(start), end=moment(end)) for start, end in spans]

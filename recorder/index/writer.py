@@ -119,6 +119,12 @@ class IndexWriter(IndexQueries):
         assert found is not None
         return found
 
+    def forget_stream(self, stream_id: int) -> None:
+        """Delete the rows of a stream without segments: its gaps, its runs and its own."""
+        self._write("delete from gap where stream_id = ?", (stream_id,))
+        self._write("delete from run where stream_id = ?", (stream_id,))
+        self._write("delete from stream where id = ?", (stream_id,))
+
     def recount(self) -> None:
         """Set every stream's running total to what its segments add up to."""
         self._write(

@@ -227,6 +227,9 @@ class PartRecording:
         run = self._run
         if run is None:
             self._begin_overdue_sound(now_ns)
+        if run is None or run.picture is None:
+            self._wish_for_picture(now_ns)
+        if run is None:
             return
         if run.picture is not None and not self._has_picture():
             self._end_run(EndReason.TRACKS if self._has_voice() else EndReason.MUTED)
@@ -239,11 +242,16 @@ class PartRecording:
         if self._pending and self._voice is not None and not self._awaits_picture(now_ns):
             self._begin_with_sound(self._voice)
 
+    def _wish_for_picture(self, now_ns: int) -> None:
+        """Ask for the key frame without which a picture cannot begin."""
+        if self._picture is not None and self._has_picture():
+            self._picture.ask(now_ns)
+
     def _keep(self, run: _Run, now_ns: int) -> None:
         """Hold picture and sound together, and fill up where no sound comes."""
         if run.sound is None:
-            if self._voice is not None and self._has_voice() and self._picture is not None:
-                self._picture.ask(now_ns)  # the next key frame begins a run with both
+            if self._has_voice():
+                self._wish_for_picture(now_ns)  # the next key frame begins a run with both
             return
         if now_ns - run.aligned_ns >= ALIGN_EVERY_NS:
             self._align(run, now_ns)

@@ -80,8 +80,8 @@ class _Ear:
         self._events.on_audible(sources)
 
     def on_ended(self, code: str) -> None:
-        if code not in {"replaced", "worker_unavailable"}:  # its connection goes on, or is seen to end
-            self.ended()
+        is_lost = code in {"replaced", "worker_unavailable"}  # the session ends with it, the person comes again
+        self.ended(EndReason.DISCONNECTED if is_lost else EndReason.LEFT)
         self._events.on_ended(code)
 
 
