@@ -121,8 +121,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _should_upgrade(self) -> bool:
         """Upgrade to a WebSocket where there is one; anywhere else the wish is passed over (RFC 9110 §7.8)."""
-        path = self.url.partition(b"?")[0]
-        return path == SESSION_PATH and self.url.isascii() and bool(super()._should_upgrade())
+        is_session = self.url.partition(b"?")[0] == SESSION_PATH and self.url.isascii()
+        return is_session and self.parser.get_method() == b"GET" and bool(super()._should_upgrade())
 
     # Refusing.
 

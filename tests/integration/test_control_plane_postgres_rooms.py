@@ -14,7 +14,7 @@ from tests.unit.api.control.test_gate import (
     test_whoever_comes_last_has_the_seat,
 )
 from tests.unit.api.control.test_room_sweeper import *  # noqa: F403
-from tests.unit.api.routes.test_room_cameras import *  # noqa: F403
+from tests.unit.api.services.test_room_cameras import *  # noqa: F403
 
 __all__ = [
     "admin",

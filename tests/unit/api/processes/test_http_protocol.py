@@ -14,8 +14,14 @@ from api.processes.http_protocol import HEAD_LIMIT_BYTES, HEAD_LIMIT_LINES, Guar
 from api.processes.private_app import QuietServer
 
 
-async def app(_scope: Any, receive: Any, send: Any) -> None:
-    """Count the body."""
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Count the body; say of a WebSocket that it was one."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "hello"})
+        await send({"type": "websocket.close", "code": 1000})
+        return
     size, is_more = 0, True
     while is_more:
         message = await receive()
@@ -26,7 +32,9 @@ async def app(_scope: Any, receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(app, port=0, http=GuardedProtocol, log_config=None, lifespan="off", access_log=False)
+    config = uvicorn.Config(
+        app, port=0, http=GuardedProtocol, log_config=None, lifespan="off", access_log=False, ws="websockets-sansio"
+    )
     server = QuietServer(config)
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve())
@@ -116,3 +124,51 @@ async def test_connections_beyond_the_limit_are_dropped(monkeypatch: pytest.Monk
         writer.write(HEAD + b"\r\n")
         assert (await first.read(4096)).endswith(b"0000000")
         writer.close()
+
+
+UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+
+async def test_the_session_gate_is_a_websocket() -> None:
+    async with port() as number:
+        head = b"GET /api/v1/session?token=x HTTP/1.1\r\nHost: x\r\n" + UPGRADE + KEY + b"\r\n"
+        answer = await talk(number, head)
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        assert b"hello" in answer
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        (b"/api/v1/cameras", KEY),
+        (b"/api/v1/session/", KEY),
+        (b"/api/v1/session%00", KEY),
+        ("/api/v1/session?\u5b57".encode(), KEY),
+    ],
+)
+async def test_an_upgrade_anywhere_else_is_passed_over(path: bytes, more: bytes) -> None:
+    async with port() as number:
+        head = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n" + UPGRADE + more + b"\r\n"
+        assert b"101" not in (await talk(number, head, b"")).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /api/v1/session HTTP/1.1\r\nHost: x\r\n" + UPGRADE + b"\r\n",
+        b"GET /api/v1/session HTTP/1.1\r\nHost: x\r\n" + UPGRADE + b"Sec-WebSocket-Key: x\r\n\r\n",
+        b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\n" + UPGRADE + KEY + b"Connection: close\r\n\r\n",
+        b"GET /api/v1/session HTTP/1.1\r\nHost: x\r\n" + UPGRADE.replace(b"13", b"99") + KEY + b"\r\n",
+        b"GET /api/v1/session HTTP/1.1\r\nHost: x\r\n"
+        + UPGRADE
+        + KEY
+        + b"X: \xff\xfe\r\nSec-WebSocket-Extensions: ;;,\r\n\r\n",
+    ],
+)
+async def test_a_broken_upgrade_is_refused_and_hurts_nobody(head: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with port() as number:
+        answer = await talk(number, head)
+        assert answer == b"" or 101 <= int(answer.split(b" ")[1]) < 500
+        assert (await talk(number, HEAD + b"\r\n")).endswith(b"0000000")
+    assert [record.message for record in caplog.records if record.exc_info] == []

@@ -263,3 +263,14 @@ class TestOutage:
             await state.wait_until_up(5.0)
             assert await state.cameras() == {"gate-3": GATE}
             await state.aclose()
+
+
+class TestRooms:
+    async def test_rooms_are_noted_one_by_one_and_made_good_together(self, state: State) -> None:
+        await state.put_room_slot("r1", "node/0")
+        await state.put_room_slot("r2", "node/1")
+        assert await state.room_slots() == {"r1": "node/0", "r2": "node/1"}
+        await state.replace_room_slots({"r2": "node/0", "r3": "node/1"})
+        assert await state.room_slots() == {"r2": "node/0", "r3": "node/1"}
+        await state.replace_room_slots({})
+        assert await state.room_slots() == {}

@@ -6,6 +6,7 @@ import pytest
 from fastapi.responses import JSONResponse
 
 from tests.fakes.control import Person, Plane, eventually
+from tests.fakes.control_fixtures import *  # noqa: F403
 from tests.fakes.meeting import *  # noqa: F403
 from tests.fakes.meeting import PASSWORD, seat_token
 from tests.fakes.page import opened
