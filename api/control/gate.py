@@ -263,7 +263,8 @@ class Gate:
         except PageSlowError:
             return Farewell("too_slow", can_resume=True)
         except LinkEndedError:
-            return Farewell("worker_restart", can_resume=True)
+            other_half: asyncio.Future[Farewell] = asyncio.get_running_loop().create_future()
+            return await other_half  # never: `_from_worker` still reads why, and ends for both
 
     async def _pass_in(self, text: str, link: SessionLink, watch: CameraWatch) -> None:
         number: int | None = None

@@ -45,12 +45,12 @@ def read_envelope(text: str) -> dict[str, Any]:
     """Return the object in a frame between api and worker; HubError INVALID `bad_message`."""
     if len(text) > MAX_ENVELOPE_CHARS:
         raise _refused("too_long", "the frame is too long")
-    return _object(text)
+    return _object(text, allow_inf_nan=True)  # what a page may not say is refused where it is read
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(text: str, *, allow_inf_nan: bool = False) -> dict[str, Any]:
     try:
-        found = from_json(text, allow_inf_nan=False)
+        found = from_json(text, allow_inf_nan=allow_inf_nan)
     except ValueError:
         raise _refused("bad_message", "the frame is not JSON") from None
     if not isinstance(found, dict):

@@ -10,9 +10,11 @@ from streams.session.codes import ERROR_CODES
 from streams.session.events import Ok, Slot, Source, SourceTrackState
 from streams.session.messages import Chair, Ping, Subscribe
 from streams.session.wire import (
+    MAX_ENVELOPE_CHARS,
     MAX_FRAME_CHARS,
     MAX_OFFER_FRAME_CHARS,
     parse_message,
+    read_envelope,
     read_frame,
     request_id,
     to_wire,
@@ -59,6 +61,16 @@ def test_frames_have_a_bound_and_offers_a_larger_one() -> None:
     with pytest.raises(HubError) as caught:
         read_frame(" " * (MAX_OFFER_FRAME_CHARS + 1))
     assert caught.value.code == "too_long"
+
+
+def test_an_envelope_brings_infinity_to_where_it_is_refused() -> None:
+    found = read_envelope('{"page":{"type":"ping","id":1,"t":Infinity,"x":NaN}}')["page"]
+    assert refused(found).context["field"] == "t"
+    for text in ("{", "[]", "", '{"a":' * 10_000):
+        with pytest.raises(HubError):
+            read_envelope(text)
+    with pytest.raises(HubError, match="too long"):
+        read_envelope(" " * (MAX_ENVELOPE_CHARS + 1))
 
 
 def test_unknown_fields_are_ignored() -> None:
