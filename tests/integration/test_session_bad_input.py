@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,8 +31,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
 class Line:
     """A page's socket, without the page."""
 
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
+    def __init__(self, connection: ClientConnection) -> None:
+        self.socket = connection
         self.number = 0
         self.online: dict[str, bool] = {}
 
@@ -69,8 +70,12 @@ class Line:
 
 @asynccontextmanager
 async def line(hub: HubProcess, **hello: Any) -> AsyncIterator[Line]:
-    async with connect(f"ws://127.0.0.1:{hub.port}/api/v1/session", compression=None, close_timeout=1) as socket:
-        made = Line(socket)
+    way = socket.socket()
+    way.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # what a page does not read must wait in the hub soon
+    way.connect(("127.0.0.1", hub.port))
+    address = f"ws://127.0.0.1:{hub.port}/api/v1/session"
+    async with connect(address, sock=way, compression=None, close_timeout=1) as connection:
+        made = Line(connection)
         if hello:
             welcome = await made.ask("hello", protocol=1, **hello)
             assert welcome["type"] == "welcome", welcome
