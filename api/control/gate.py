@@ -215,14 +215,16 @@ class Gate:
         except HubError:
             return Farewell("worker_restart", can_resume=True)
         async with Owner("session") as owner:
-            tasks = [
-                owner.start(self._from_page(link, watch), "page"),
+            from_page = owner.start(self._from_page(link, watch), "page")
+            ends = {
                 owner.start(self._from_worker(link, watch, opening), "worker"),
                 owner.start(self._until_revoked(opening), "revoked"),
-            ]
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        farewells: list[Farewell] = [task.result() for task in tasks if task in done]
-        return farewells[0]
+            }
+            await asyncio.wait({from_page, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            if from_page.done() and from_page.result() is None:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        farewells: list[Farewell | None] = [task.result() for task in (from_page, *ends) if not task.cancelled()]
+        return next(farewell for farewell in farewells if farewell is not None)
 
     def _welcome(self, number: int, opening: Opening, opened: dict[str, Any]) -> dict[str, Any]:
         now_us = self.ctx.clock.wall_us()
@@ -247,7 +249,8 @@ class Gate:
         log.info("session put out", session=opening.session.id, code=code)
         return Farewell(code, can_resume=code == "worker_restart")
 
-    async def _from_page(self, link: SessionLink, watch: CameraWatch) -> Farewell:
+    async def _from_page(self, link: SessionLink, watch: CameraWatch) -> Farewell | None:
+        """Pass on what the page says; None when the worker takes nothing more: `_from_worker` still reads why."""
         throttle = Throttle()
         try:
             while True:
@@ -263,8 +266,7 @@ class Gate:
         except PageSlowError:
             return Farewell("too_slow", can_resume=True)
         except LinkEndedError:
-            other_half: asyncio.Future[Farewell] = asyncio.get_running_loop().create_future()
-            return await other_half  # never: `_from_worker` still reads why, and ends for both
+            return None
 
     async def _pass_in(self, text: str, link: SessionLink, watch: CameraWatch) -> None:
         number: int | None = None
