@@ -113,7 +113,7 @@ def test_locks_hold_no_registry_addresses() -> None:
 NAMES_OF_PACKAGES = {
     "argon2": "argon2-cffi", "cv2": "opencv-python-headless", "ffmpeg": "ffmpeg-python", "jwt": "pyjwt",
     "multipart": "python-multipart", "starlette": "fastapi", "imageio_ffmpeg": "imageio-ffmpeg",
-    "prometheus_client": "prometheus-client", "pydantic_settings": "pydantic-settings",
+    "prometheus_client": "prometheus-client", "pydantic_core": "pydantic", "pydantic_settings": "pydantic-settings",
     "swagger_ui_bundle": "swagger-ui-bundle", "click": "typer",
 }  # fmt: skip
 """Modules whose package is called otherwise, or that belong to a package we name."""
