@@ -49,6 +49,10 @@ class Depacketizer(Protocol):
         """
         ...
 
+    def follow(self, buf: Buffer, pos: int, end: int, lead: int) -> int:
+        """Take those of the framed packets in `buf[pos:end]` that plainly continue the last one; see `RtpReceiver`."""
+        ...
+
     @property
     def stats(self) -> ReceptionStats:
         """Return the counters as they stand."""

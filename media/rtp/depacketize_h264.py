@@ -5,6 +5,7 @@ FU-B), which no camera sends.
 """
 
 from collections.abc import Iterable
+from struct import Struct
 
 from media.codec import h264
 from media.codec.h264 import NalType
@@ -21,6 +22,8 @@ FU_END = 0x40
 
 class H264Depacketizer(VideoDepacketizer):
     """Makes access units of H.264 packets."""
+
+    _FRAGMENT = Struct("!HHHHQBB")
 
     __slots__ = ()
 
@@ -44,6 +47,10 @@ class H264Depacketizer(VideoDepacketizer):
             self._overflow()
         elif fu & FU_END:
             self._close_fragment()
+
+    def _middle_headers(self, at: int) -> tuple[int, int]:
+        header = self._unit[at]
+        return header & 0xE0 | FU_A, header & 0x1F
 
     def _take_whole(self, buf: Buffer, pos: int, end: int) -> None:
         kind = buf[pos] & 0x1F

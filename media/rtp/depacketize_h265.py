@@ -5,6 +5,7 @@ See `media.rtp.depacketize_video` for who calls it and what it promises. Refuses
 """
 
 from collections.abc import Iterable
+from struct import Struct
 
 from media.codec import h265
 from media.codec.h265 import NalType
@@ -20,6 +21,8 @@ FU_END = 0x40
 
 class H265Depacketizer(VideoDepacketizer):
     """Makes access units of H.265 packets."""
+
+    _FRAGMENT = Struct("!HHHHQHB")
 
     __slots__ = ()
 
@@ -43,6 +46,10 @@ class H265Depacketizer(VideoDepacketizer):
             self._overflow()
         elif fu & FU_END:
             self._close_fragment()
+
+    def _middle_headers(self, at: int) -> tuple[int, int]:
+        first, second = self._unit[at], self._unit[at + 1]
+        return (first & 0x81 | FRAGMENT << 1) << 8 | second, first >> 1 & 0x3F
 
     def _take_whole(self, buf: Buffer, pos: int, end: int) -> None:
         kind = buf[pos] >> 1 & 0x3F

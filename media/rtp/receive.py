@@ -8,7 +8,7 @@ and dropped. Reorders nothing (see `media.rtp.reorder`): a late packet counts as
 from dataclasses import dataclass
 
 from media.packet import AccessUnit, CodecParams
-from media.rtp.packet import HEADER
+from media.rtp.packet import HEADER, Buffer
 from media.timing import RtpTimeline
 
 MAX_DROPOUT = 3000
@@ -135,6 +135,15 @@ class RtpReceiver:
             withheld_units=self.withheld_units,
             jitter=self._jitter_16 >> 4,
         )
+
+    def follow(self, _buf: Buffer, pos: int, _end: int, _lead: int) -> int:
+        """Take those of the packets in `buf[pos:end]` that plainly continue the last one; return where others begin.
+
+        Each lies behind 16 bits `lead` and 16 bits of length, as on an RTSP connection (RFC 2326 §10.12). To be called
+        after `push`, with what came together with its packet. They complete no unit; whatever is not plain is left to
+        `push`, so that taking none is always right.
+        """
+        return pos
 
     def _admit(self, header: tuple[int, int, int, int, int], now_mono_ns: int) -> bool:
         """Decide on a packet that is not simply the next one; True when it is to be taken."""

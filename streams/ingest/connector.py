@@ -19,6 +19,7 @@ from streams.ingest.interleaved import ReceiveBuffer
 from streams.ingest.leftover import MemorySessionStore, SessionStore
 from streams.ingest.networks import SourceNetworks
 from streams.ingest.rtsp import RedirectError, RtspSource, RtspWorld
+from streams.ingest.turns import ReadTurns
 from streams.ingest.url import SourceUrl, parse_source_url
 
 log = structlog.get_logger(__name__)
@@ -33,7 +34,8 @@ class RtspConnector:
         """`sessions` remembers what is open on the cameras, across restarts when it is a file."""
         self._hub = hub
         self._networks = networks
-        self._world = RtspWorld(clock, ReceiveBuffer(), sessions or MemorySessionStore(), _camera_tls())
+        sessions = sessions or MemorySessionStore()
+        self._world = RtspWorld(clock, ReceiveBuffer(), ReadTurns(), sessions, _camera_tls())
         self._udp_fails: set[StreamKey] = set()
 
     async def __call__(self, request: SourceRequest) -> RtspSource:

@@ -30,6 +30,8 @@ _DOLLAR = 0x24
 
 Push = Callable[[memoryview, int, int, int, int], Units]
 """Take the packet in `buf[start:end]` that came at (mono_ns, wall_us); nothing of the buffer may be kept."""
+Follow = Callable[[memoryview, int, int, int], int]
+"""Take those of the frames in `buf[start:end]` that plainly continue what `Push` took; return where others begin."""
 
 
 def _ignore(_view: memoryview, _start: int, _end: int, _now_mono_ns: int, _now_wall_us: int) -> None:
@@ -58,6 +60,7 @@ class InterleavedReceiver(asyncio.BufferedProtocol):
         self._garbage_run_bytes = 0
         self._transport: asyncio.Transport | None = None
         self.channels: list[Push | None] = []
+        self.followers: dict[int, Follow] = {}
         self.silence()
         self.on_message: Callable[[Message], None] = lambda _message: None
         self.on_lost: Callable[[Exception | None], None] = lambda _error: None
@@ -83,11 +86,12 @@ class InterleavedReceiver(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take every whole packet and message in the buffer; keep the rest."""
-        view, buf, channels = self._view, self._bytes, self.channels
+        view, buf, channels, followers = self._view, self._bytes, self.channels, self.followers
         pos, end = 0, len(self._rest) + nbytes
         now_mono_ns, now_wall_us = self._clock.mono_ns(), self._clock.wall_us()
         while end - pos >= 4:
-            push = channels[buf[pos + 1]]
+            channel = buf[pos + 1]
+            push = channels[channel]
             if buf[pos] != _DOLLAR or push is None:
                 go_on_at = self._slow(pos, end)
                 if go_on_at == pos:
@@ -101,6 +105,8 @@ class InterleavedReceiver(asyncio.BufferedProtocol):
             units = push(view, start, after, now_mono_ns, now_wall_us)
             if units is not None:
                 self._deliver(units)
+            elif after < end and channel in followers:
+                after = followers[channel](view, after, end, _DOLLAR << 8 | channel)
             pos = after
         self._rest = bytes(view[pos:end]) if pos < end else b""
 
@@ -146,6 +152,7 @@ class InterleavedReceiver(asyncio.BufferedProtocol):
 
     def silence(self) -> None:
         """Let no packet through: frames on channels that can be are stepped over, others are taken for garbage."""
+        self.followers.clear()
         self.channels[:] = [*[_ignore] * (MAX_CHANNEL + 1), *[None] * (255 - MAX_CHANNEL)]
 
     def _give_up(self, error: RemoteProtocolError) -> None:

@@ -1,6 +1,7 @@
 """Makes synthetic access units and RTP packets, and feeds packets to depacketizers, for the tests of `media`."""
 
 import random
+import struct
 from collections.abc import Iterable, Sequence
 
 from media.codec import h264, h265
@@ -76,6 +77,19 @@ def feed(depacketizer: Depacketizer, packets: Iterable[bytes], *, step_ns: int =
             units += done
         elif done is not None:
             units.append(done)
+    return units
+
+
+def feed_framed(depacketizer: Depacketizer, packets: Sequence[bytes], *, lead: int = 0x2400) -> list[AccessUnit]:
+    """Push and follow packets that came in one read of an RTSP connection, and return all units."""
+    data = b"".join(struct.pack("!HH", lead, len(packet)) + packet for packet in packets)
+    buffer, pos, units = memoryview(data), 0, []
+    while pos < len(data):
+        start = pos + 4
+        pos = start + int.from_bytes(data[pos + 2 : start], "big")
+        done = depacketizer.push(buffer, start, pos, 0, 0)
+        units += done if isinstance(done, list) else [done] if done is not None else []
+        pos = depacketizer.follow(buffer, pos, len(data), lead)
     return units
 
 

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,16 @@ from media.rtp.depacketize_video import MAX_UNIT_BYTES
 from media.rtp.packet import RtpPacket, parse_packet
 from media.rtp.reorder import ReorderBuffer
 from tests.unit.media import streams
-from tests.unit.media.streams import content, feed, make_packets, make_units, payload_packets, sei_nal, slice_nal
+from tests.unit.media.streams import (
+    content,
+    feed,
+    feed_framed,
+    make_packets,
+    make_units,
+    payload_packets,
+    sei_nal,
+    slice_nal,
+)
 
 CODECS = pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
 ANY_CODEC = st.sampled_from([Codec.H264, Codec.H265])
@@ -40,6 +50,41 @@ def test_units_round_trip_for_any_packet_size(codec, sizes, mtu, first_seq, ts_o
     assert all(unit.dts == unit.pts and unit.lost_packets == 0 for unit in got)
     assert depacketizer.stats.received == len(packets)
     assert depacketizer.stats.highest_sequence == first_seq + len(packets) - 1
+
+
+@given(ANY_CODEC, SIZES, st.integers(16, 1400), st.floats(0, 0.3), st.randoms(use_true_random=False))
+def test_following_changes_nothing_but_the_time_it_takes(codec, sizes, mtu, rate, rng):
+    packets = make_packets(codec, make_units(codec, sizes), mtu=mtu, first_seq=65_500)
+    came = []
+    for packet in packets:
+        if rng.random() >= rate:
+            odd = {"payload_type": 97} if rng.random() < rate else {"ssrc": 9} if rng.random() < rate else {}
+            came += [changed(packet, **odd)] * (1 + (rng.random() < rate))
+    one_by_one, together = make(codec), make(codec)
+    got = feed(one_by_one, came, step_ns=0)
+    assert content(feed_framed(together, came)) == content(got)
+    assert together.stats == one_by_one.stats
+
+
+@CODECS
+def test_most_packets_of_a_large_picture_are_followed(codec):
+    packets = make_packets(codec, make_units(codec, [[50_000]]), mtu=1200)
+    depacketizer, pushed = make(codec), []
+    push = depacketizer.push
+    counting = SimpleNamespace(push=lambda *args: pushed.append(1) or push(*args), follow=depacketizer.follow)
+    assert len(feed_framed(counting, packets)) == 1
+    assert len(packets) > 40
+    assert len(pushed) == 3  # the parameter sets, the first fragment and the last
+
+
+@CODECS
+def test_frames_of_another_channel_are_not_followed(codec):
+    sets, first, *rest = make_packets(codec, make_units(codec, [[5_000]]), mtu=1200)
+    depacketizer = make(codec)
+    framed = b"".join(b"$\x02" + len(packet).to_bytes(2, "big") + packet for packet in rest)
+    assert feed(depacketizer, [sets, first]) == []
+    assert depacketizer.follow(framed, 0, len(framed), 0x2400) == 0
+    assert depacketizer.follow(framed, 0, len(framed), 0x2402) == len(framed) - len(rest[-1]) - 4
 
 
 @given(ANY_CODEC, SIZES, st.integers(50, 1400), st.floats(0.01, 0.5), st.randoms(use_true_random=False))

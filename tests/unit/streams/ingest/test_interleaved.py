@@ -103,6 +103,22 @@ def test_frames_on_channels_nobody_set_up_are_stepped_over() -> None:
     assert rig.seen == [(0, b"packet")]
 
 
+def test_a_follower_takes_what_it_likes_and_the_rest_is_pushed() -> None:
+    rig = Rig()
+    asked: list[tuple[bytes, int]] = []
+
+    def follow(view: memoryview, pos: int, end: int, lead: int) -> int:
+        asked.append((bytes(view[pos:end]), lead))
+        return pos + 5 if view[pos + 4] == 0x62 else pos
+
+    rig.receiver.followers[1] = follow
+    rig.feed(b"".join(interleaved(1, letter) for letter in (b"a", b"b", b"c")))
+    assert rig.seen == [(1, b"a"), (1, b"c")]
+    assert asked == [(interleaved(1, b"b") + interleaved(1, b"c"), 0x2401)]
+    rig.receiver.silence()
+    assert not rig.receiver.followers
+
+
 def test_garbage_is_skipped_and_counted() -> None:
     rig = Rig()
     garbage = bytes(range(0x80, 0x100)) * 3
