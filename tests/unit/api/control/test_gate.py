@@ -326,3 +326,18 @@ async def test_more_cameras_than_one_person_may_watch(
         await page.hello(token=await wall_token(county))
         assert (await watch(page, "gate"))["type"] == "ok"
         assert (await watch(page, "far"))["code"] == "too_many_subscriptions"
+
+
+async def test_a_page_that_talks_while_it_is_put_out_still_hears_why(
+    plane: Plane, worker: StandIn, county: Person
+) -> None:
+    async with opened(plane.app) as page:
+        await page.hello(token=await seat_token(county))
+        await worker.tell({"api": {"type": "ended", "reason": "removed"}})
+        await worker.tell({"page": {"type": "closing", "code": "removed", "message": "out", "can_resume": False}})
+        await worker.links[-1].close()
+        for _ in range(20):
+            await page.say("ping", t=1)
+        assert (await page.until("closing"))["code"] == "removed"
+        await page.until("nothing more")
+        assert page.closed == 4003

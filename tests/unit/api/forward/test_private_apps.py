@@ -42,6 +42,18 @@ async def test_a_camera_is_asked_of_its_worker_also_while_the_state_is_away() ->
     await workers.aclose()
 
 
+async def test_ones_own_slots_are_known_before_the_state_has_ever_answered() -> None:
+    state = TwoSlots()
+    state.is_down = True
+    known = SlotInfo(slot="n/0", node="n", number=0, workers=1, socket="/run/0", is_manned=True)
+    workers = UnixWorkers(state, [known])
+    assert (await workers.of_slot("n/0")).socket == "/run/0"
+    assert [link.slot for link in await workers.all()] == ["n/0"]
+    state.is_down = False
+    assert [link.slot for link in await workers.all()] == ["n/0", "n/1"]
+    await workers.aclose()
+
+
 async def test_work_without_a_camera_goes_to_a_manned_worker() -> None:
     state = TwoSlots()
     workers = UnixWorkers(state)

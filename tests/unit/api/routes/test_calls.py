@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.control import Person, Plane, eventually
+from api.control.call_clock import CallClock
+from tests.fakes.control import Person, Plane, control_plane, eventually
 
 PASSWORD = "Village-watch-3"
 
@@ -157,3 +158,18 @@ async def test_the_directory_shows_names_of_ones_county_and_nothing_else(plane: 
     assert [one["id"] for one in found] == ["li", "sec", "wang", "zhen"]
     assert found[0] == {"id": "li", "display_name": "li先生", "org_id": "town", "org_name": "镇"}
     assert (await li.get("/people", params={"q": "%"})).json()["items"] == []
+
+
+async def test_a_call_goes_on_where_a_killed_api_left_it(plane: Plane, county: Person) -> None:
+    li = await plane.log_in("li", PASSWORD)
+    call = await ring(li)
+    async with control_plane(str(plane.ctx.db.url)) as successor:
+        again = await successor.log_in("wang", PASSWORD)
+        assert (await again.get("/calls")).json()["items"][0]["state"] == "ringing"
+        successor.clock.advance(46)
+
+        async def is_over() -> bool:
+            await CallClock(successor.ctx, successor.app.state.control.metrics).look()
+            return bool((await li.get(f"/calls/{call['id']}")).json()["reason"] == "timeout")
+
+        await eventually(is_over)

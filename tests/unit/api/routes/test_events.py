@@ -102,3 +102,24 @@ async def test_every_stream_ends_at_once_when_the_process_stops(plane: Plane, co
         plane.app.state.control.events.close()
         with pytest.raises(StopAsyncIteration):
             await waiting
+
+
+async def test_a_room_that_changed_is_told_to_who_belongs_to_it(plane: Plane, county: Person) -> None:
+    await county.made("/rooms", {"id": "mine", "name": "会", "org_id": "town", "members": [{"user_id": "li"}]})
+    await county.made("/rooms", {"id": "theirs", "name": "会", "org_id": "other"})
+    async with listening(plane, await plane.log_in("li", PASSWORD)) as read:
+        for room in ("theirs", "nowhere", "mine"):
+            await plane.state.publish("xy:room", {"room_id": room})
+        assert await read() == ("room_changed", {"room_id": "mine"})
+
+
+async def test_a_call_rings_on_every_stream_of_the_called_and_nowhere_else(plane: Plane, county: Person) -> None:
+    li = await plane.log_in("li", PASSWORD)
+    async with listening(plane, li) as phone, listening(plane, await plane.log_in("li", PASSWORD)) as kiosk:
+        call = await county.made("/calls", {"user_id": "li"})
+        for read in (phone, kiosk):
+            name, told = await read()
+            assert (name, told["call_id"], told["room_id"]) == ("call_ringing", call["id"], call["room_id"])
+            assert (told["from_name"], told["audio_only"]) == (call["from_name"], False)
+        await li.post(f"/calls/{call['id']}/accept")
+        assert [(await read())[1]["reason"] for read in (phone, kiosk)] == ["answered_elsewhere"] * 2
