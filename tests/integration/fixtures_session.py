@@ -25,7 +25,7 @@ class Session {
     socket.onclose = (e) => { if (socket === this.socket) this.closed = e.code; };
     await new Promise((yes, no) => { socket.onopen = yes; socket.onerror = () => no(new Error('no socket')); });
     const welcome = await this.ask('hello', {protocol: 1, ...hello});
-    if (welcome.type === 'welcome') this.resume = welcome.resume_token;
+    if (welcome.type === 'welcome') { this.resume = welcome.resume_token; this.ice = {iceServers: welcome.ice_servers}; }
     return welcome;
   }
   hear(message) {
@@ -45,7 +45,7 @@ class Session {
     const media = this.media ??= await navigator.mediaDevices.getUserMedia(
       {audio: {autoGainControl: false, noiseSuppression: false, echoCancellation: false}, video: {width: 320, height: 180, frameRate: 15}});
     if (fresh || !this.up) {
-      this.up = new RTCPeerConnection();
+      this.up = new RTCPeerConnection(this.ice);
       const camera = this.up.addTransceiver(media.getVideoTracks()[0], {direction: 'sendonly'});
       const voice = this.up.addTransceiver(media.getAudioTracks()[0], {direction: 'sendonly'});
       this.lines = {camera, microphone: voice};
@@ -58,7 +58,7 @@ class Session {
   }
   async open(video, audio, fresh = false) {
     if (fresh || !this.down) {
-      this.down = new RTCPeerConnection();
+      this.down = new RTCPeerConnection(this.ice);
       for (let n = 0; n < video; n++) this.down.addTransceiver('video', {direction: 'recvonly'});
       for (let n = 0; n < audio; n++) this.down.addTransceiver('audio', {direction: 'recvonly'});
     }
@@ -131,7 +131,7 @@ class Seat:
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.hub.port}/api/v1/session"
+        return f"{self.hub.url.replace('http', 'ws', 1)}/api/v1/session"
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.page.evaluate(script, list(arguments))
