@@ -101,7 +101,11 @@ class HubProcess:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for("the hub is ready", self._is_ready, ready_timeout_s)
+        try:
+            wait_for("the hub is ready", self._is_ready, ready_timeout_s)
+        except BaseException:
+            self.stop()  # nobody else would
+            raise
         return self
 
     def _is_ready(self) -> bool:
