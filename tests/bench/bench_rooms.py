@@ -33,6 +33,15 @@ ENGINES = os.environ.get("BENCH_ENGINES", "ours janus").split()
 PROFILES = os.environ.get("BENCH_PROFILES", "gcm sha1").split()
 
 
+TRIES = 3
+LEAST_PACKETS_S = 160
+"""177 are sent of each person in a second; a row in which fewer arrive says nothing about the engine."""
+
+
+class RowError(Exception):
+    """A row could not be measured."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One measurement. `people` publish; all of them see all others, or `receivers` more see them."""
@@ -84,6 +93,16 @@ async def ask_for_statistics(path: str) -> dict[str, Any]:
 
 
 def run_row(row: Row) -> dict[str, Any]:
+    """Measure a row; peers that do not connect in time, as on a busy machine, are given another chance."""
+    for _ in range(TRIES - 1):
+        try:
+            return _run_row(row)
+        except RowError as error:
+            print(f"{row}: {error}, again", file=sys.stderr)
+    return _run_row(row)
+
+
+def _run_row(row: Row) -> dict[str, Any]:
     many = (os.cpu_count() or 1) > 1 and shutil.which("taskset") is not None
     module = [*(["taskset", "-c", "0"] if many else []), sys.executable, "-m", "tests.bench.bench_rooms"]
     order = json.dumps(row.__dict__)
@@ -100,7 +119,8 @@ def run_row(row: Row) -> dict[str, Any]:
             receivers = subprocess.Popen([*module, "receive", order, path, feeds], stdout=subprocess.PIPE, text=True)
             children.append(receivers)
             assert receivers.stdout is not None
-            assert receivers.stdout.readline().strip() == "connected"
+            if not feeds or receivers.stdout.readline().strip() != "connected":
+                raise RowError("peers did not connect")
             time.sleep(WARM_UP_S)
             usage = measure([server.pid], WINDOW_S)
             result = json.loads(receivers.stdout.readline())
@@ -109,7 +129,10 @@ def run_row(row: Row) -> dict[str, Any]:
             for child in children[::-1]:
                 child.terminate()
                 child.wait(10)
-    return _figures(row, usage.cpu_percent, result, stats)
+    figures = _figures(row, usage.cpu_percent, result, stats)
+    if figures["packets_per_stream_s"] < LEAST_PACKETS_S:
+        raise RowError("the machine had no time for it")
+    return figures
 
 
 def _figures(row: Row, cpu_percent: float, result: dict[str, Any], stats: dict[str, Any]) -> dict[str, Any]:

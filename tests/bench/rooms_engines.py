@@ -12,11 +12,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from media.base.clock import SystemClock
 from media.base.ids import SourceId
@@ -32,8 +35,6 @@ from streams.webrtc.subscribing import SubscribeEvents, SubscribingPeer
 HERE = Path(__file__).parent
 CONFIG = RTCConfiguration(iceServers=[])
 ROOM = 77
-START_TRIES = 10
-"""Janus 1.1.2's unix transport loses a race with itself now and then, and Janus ends at once."""
 
 
 class Control(Protocol):
@@ -158,37 +159,35 @@ class OurControl:
 
 
 class JanusControl:
-    """A client's session with Janus, over its unix socket."""
+    """A client's session with Janus, over a WebSocket."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def __init__(self, link: ClientConnection) -> None:
+        self._link = link
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._session = 0
+        self._reading = asyncio.get_running_loop().create_task(self._read())
 
     @classmethod
-    async def open(cls, path: str) -> "JanusControl":
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sock.setblocking(False)
-        sock.connect(path)
-        control = cls(sock)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(sock.fileno(), control._readable)
+    async def open(cls, port: str) -> "JanusControl":
+        link = await connect(f"ws://127.0.0.1:{port}", subprotocols=[Subprotocol("janus-protocol")], max_size=1 << 20)
+        control = cls(link)
         control._session = (await control._ask(janus="create"))["data"]["id"]
         await control._message(await control._attach(), {"request": "create", "room": ROOM, "publishers": 20,
             "videocodec": "h264", "audiocodec": "opus", "bitrate": 4_000_000})  # fmt: skip  # refused when it exists
         return control
 
-    def _readable(self) -> None:
-        event = json.loads(self._sock.recv(1 << 20))
-        waiting = self._waiting.get(event.get("transaction", ""))
-        if waiting is not None and event["janus"] != "ack" and not waiting.done():
-            waiting.set_result(event)
+    async def _read(self) -> None:
+        async for text in self._link:
+            event = json.loads(text)
+            waiting = self._waiting.get(event.get("transaction", ""))
+            if waiting is not None and event["janus"] != "ack" and not waiting.done():
+                waiting.set_result(event)
 
     async def _ask(self, **request: Any) -> dict[str, Any]:
         name = secrets.token_hex(8)
         waiting = self._waiting[name] = asyncio.get_running_loop().create_future()
         session = {"session_id": self._session} if self._session else {}
-        self._sock.send(json.dumps({**request, **session, "transaction": name}).encode())
+        await self._link.send(json.dumps({**request, **session, "transaction": name}))
         async with asyncio.timeout(20):
             return await waiting
 
@@ -225,31 +224,47 @@ class JanusControl:
         return await connected(pc)
 
 
-async def open_control(engine: str, path: str) -> Control:
-    return await (OurControl if engine == "ours" else JanusControl).open(path)
+async def open_control(engine: str, address: str) -> Control:
+    return await (OurControl if engine == "ours" else JanusControl).open(address)
 
 
 def start_engine(engine: str, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start an engine in a process of its own; return it and the path of its socket once that is there."""
-    path = str(folder / "socket")
-    for _ in range(START_TRIES):
-        command = [sys.executable, "-m", "tests.bench.bench_rooms", "serve", path]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(_janus(folder) if engine == "janus" else command, stdout=log)
-        while process.poll() is None:
-            if Path(path).exists() and process.poll() is None:
-                time.sleep(0.2)
-                if process.poll() is None:
-                    return process, path
-            time.sleep(0.05)
-        Path(path).unlink(missing_ok=True)
-    raise RuntimeError((folder / "log").read_text())
+    """Start an engine in a process of its own; return it and its address, a path or a port, once it answers there."""
+    if engine == "ours":
+        path = str(folder / "socket")
+        process = subprocess.Popen([sys.executable, "-m", "tests.bench.bench_rooms", "serve", path])
+        _wait_for(process, lambda: Path(path).exists())
+        return process, path
+    port = _free_port()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(_janus(folder, port), stdout=log)
+    _wait_for(process, lambda: _answers(port))
+    return process, str(port)
 
 
-def _janus(folder: Path) -> list[str]:
+def _wait_for(process: subprocess.Popen[bytes], is_there: Callable[[], bool]) -> None:
+    while not is_there():
+        assert process.poll() is None, "the engine has ended"
+        time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _janus(folder: Path, port: int) -> list[str]:
     """Write Janus's configuration and return how it is started."""
-    for name in ("janus", "janus.transport.pfunix", "janus.plugin.videoroom"):
+    for name in ("janus", "janus.transport.websockets", "janus.plugin.videoroom"):
         text = (HERE / "janus" / f"{name}.jcfg").read_text()
-        (folder / f"{name}.jcfg").write_text(text.replace("@folder@", str(folder)))
+        (folder / f"{name}.jcfg").write_text(text.replace("@folder@", str(folder)).replace("@port@", str(port)))
     low = random.randrange(20_000, 25_000)  # media ports of its own, beside what else runs
     return ["janus", "-F", str(folder), "-C", str(folder / "janus.jcfg"), "-r", f"{low}-{low + 5000}"]

@@ -193,6 +193,8 @@ class Storm:
             self.again(self.viewers[which % len(self.viewers)], how)
         elif what == 15:
             self.tracks[number].pause()
+        elif what == 16 and how % 8 == 0 and number < 2:
+            self.heads[number] += 2048  # another stream of the publisher's
         else:
             paper.clock.now_ns += how * 100_000
             paper.clock.step_ns = which * 30_000
