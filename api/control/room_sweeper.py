@@ -25,7 +25,7 @@ from api.db.seats import SeatRow, SessionRow
 from api.forward.private_apps import error_of, translated
 from api.services import principals, room_cameras, room_journal, session_views, sessions
 from api.services.principals import Login, load_all
-from api.services.room_access import RoomView, role_of
+from api.services.room_access import RoomView, is_member
 from api.state.channels import SESSION_CHANNEL
 from media.base.errors import HubError
 
@@ -125,8 +125,7 @@ class RoomSweeper:
             return "revoked"
         if seat.is_guest:
             return None
-        is_member = principal is not None and Verb.ROOM_JOIN in principal.verbs and role_of(view, principal) is not None
-        return None if is_member else "revoked"
+        return None if is_member(view, principal) else "revoked"
 
     # Cameras somebody watches.
 

@@ -90,6 +90,16 @@ async def some_seats(connection: AsyncConnection, places: Iterable[tuple[str, st
     return {(row.room_id, row.participant_id): row for row in await all_of(connection, SeatRow, query)}
 
 
+async def put_out_seat(connection: AsyncConnection, room_id: str, user_id: str) -> str | None:
+    """Return the participant as whom the user was last put out of the room by its chair, None when never."""
+    table = sessions.c
+    query = select(table.participant_id).where(
+        table.room_id == room_id, table.user_id == user_id, table.end_reason.in_(("removed", "rejected"))
+    )
+    row = (await connection.execute(query.order_by(table.ended_us.desc()).limit(1))).first()
+    return None if row is None else str(row[0])
+
+
 async def count_seats(connection: AsyncConnection, room_id: str, user_id: str | None, since_us: int) -> int:
     """Return how many seats of a room were given since then, to the user, or to guests together for None."""
     table = room_seats.c

@@ -113,8 +113,14 @@ async def _seat(
 async def _own_seat(
     connection: Connection, principal: Principal | None, view: RoomView, participant_id: str | None
 ) -> SeatRow | None:
-    """Return the seat somebody wants back, if it is theirs; a guest cannot show that, and gets another."""
-    if participant_id is None or principal is None:
+    """Return the seat somebody wants back, if it is theirs; a guest cannot show that, and gets another.
+
+    Whom the chair has put out comes back as who they were: the room remembers, and lets them wait in its lobby.
+    """
+    if principal is None:
+        return None
+    participant_id = await seats.put_out_seat(connection, view.room.id, principal.user_id) or participant_id
+    if participant_id is None:
         return None
     seat = await seats.seat(connection, view.room.id, participant_id)
     return seat if seat is not None and seat.user_id == principal.user_id else None

@@ -53,6 +53,11 @@ def role_of(view: RoomView, principal: Principal) -> str | None:
     return None
 
 
+def is_member(view: RoomView, principal: Principal | None) -> bool:
+    """Tell whether the principal may be in the room: belongs there, and may take part in meetings at all."""
+    return principal is not None and Verb.ROOM_JOIN in principal.verbs and role_of(view, principal) is not None
+
+
 def may_manage(room: RoomRow, principal: Principal) -> bool:
     """Tell whether the principal may change and end the room, and act in it as its keeper."""
     return room.kind != CALL and principal.may(Verb.ROOM_MANAGE, room.org_path)

@@ -19,7 +19,7 @@ from api.db.engine import Connection
 from api.db.seats import SeatRow, SessionRow, TokenRow
 from api.services import room_homes, session_views
 from api.services.principals import Login, load
-from api.services.room_access import RoomView, check_open, role_of
+from api.services.room_access import RoomView, check_open, is_member
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import new_id
 
@@ -122,7 +122,7 @@ async def _entitled(
         raise HubError(ErrorKind.NOT_FOUND, "no such room", code="room_not_found")
     check_open(room)
     view = RoomView(room, (await rooms.members_of(connection, [room.id]))[room.id])
-    if not seat.is_guest and (principal is None or role_of(view, principal) is None):
+    if not (seat.is_guest or is_member(view, principal)):
         raise HubError(ErrorKind.DENIED, "no longer invited", code="not_permitted")
     return seat, principal.username if principal else seat.display_name
 

@@ -95,6 +95,26 @@ def test_tokens_are_good_once_and_nowhere_else(hub: HubProcess) -> None:
     assert answer.json()["code"] == "token_used"
 
 
+def test_who_comes_last_has_the_seat_and_who_was_removed_waits_in_the_lobby(hub: HubProcess) -> None:
+    hub.post("/rooms", {"id": "seats", "name": "会", "org_id": "town"})
+    li = person(hub)
+    chair, seat = join(hub.http, "seats", display_name="主席"), join(li, "seats")
+    again = join(li, "seats", participant_id=seat["participant_id"])
+    with page(hub) as one, page(hub) as first, page(hub) as second:
+        one.hello(token=chair["token"])
+        first.hello(token=seat["token"])
+        assert second.hello(token=again["token"])["participant"]["id"] == seat["participant_id"]
+        assert first.closed() == 4000
+        assert second.ask("chat", text="还在")["type"] == "ok"
+        assert one.ask("chair", action="remove", target=seat["participant_id"])["type"] == "ok"
+        assert second.closed() == 4003
+        wait_for("the end is written", lambda: hub.get("/rooms/seats")["participants"] == 1)
+        back = join(li, "seats")
+        assert back["participant_id"] == seat["participant_id"]
+        with page(hub) as third:
+            assert third.hello(token=back["token"])["participant"]["is_in_lobby"] is True
+
+
 def test_a_withdrawn_right_ends_a_seat_within_five_seconds(hub: HubProcess) -> None:
     seat = join(person(hub))
     with page(hub) as one:

@@ -36,10 +36,12 @@ async def test_a_seat_ends_with_what_it_rests_on(
 ) -> None:
     li = await plane.log_in("li", PASSWORD)
     async with opened(plane.app) as page:
-        await page.hello(token=await seat_token(li))
+        welcome = await page.hello(token=await seat_token(li))
         method, path, body = withdraw
         assert (await county.call(method, path, json=body)).status_code in {200, 204}
         await ends(page, code, number)
+        async with opened(plane.app) as again:
+            assert (await again.hello(resume=welcome["resume_token"]))["type"] == "error"
 
         async def is_written() -> bool:
             return await actions(county, "room.leave") == [f"room.leave {code}"]
