@@ -80,8 +80,11 @@ class SessionDirectory:
             raise HubError(ErrorKind.UNAVAILABLE, "the worker ends", code="worker_unavailable")
         known = self._sessions.get(identity.session_id)
         if known is not None and _is_same(known.identity, identity):
-            self.resumed += 1
-            return known, is_resume
+            await known.opened.wait()
+            if self._sessions.get(identity.session_id) is known:
+                self.resumed += is_resume
+                return known, is_resume
+            known = None
         if is_resume or known is not None:
             raise HubError(ErrorKind.NOT_FOUND, "no such session", code="resume_unknown")
         self._world.accounts.open_session(identity.account)
@@ -92,6 +95,8 @@ class SessionDirectory:
         except BaseException:
             await self._undo(session)
             raise
+        finally:
+            session.opened.set()
         self.opened += 1
         return session, False
 

@@ -36,6 +36,7 @@ _LATEST: Mapping[str, tuple[str, ...]] = {
 _KEPT = "chat"
 """What a page that comes back is still told; the rest stands in `welcome`, or answers who is gone."""
 
+_API_BEGINNING = '{"api":'
 _KEPT_BEGINNING = '{"page":{"type":"chat",'
 
 
@@ -121,14 +122,19 @@ class Outgoing:
         self._once_bytes += len(text)
 
     def _is_over(self) -> bool:
-        is_over_once = self._once > 1 and (self._once > MAX_MESSAGES or self._once_bytes > MAX_BYTES)
-        return is_over_once or len(self._waiting) - self._once > MAX_STATES
+        share = 1 if self.is_attached else 2  # who comes back finds room for more
+        is_over_once = self._once > MAX_MESSAGES // share or self._once_bytes > MAX_BYTES // share
+        return (is_over_once and self._once > 1) or len(self._waiting) - self._once > MAX_STATES
 
     def _make_room(self) -> None:
         if self.is_attached:
             self.is_full = True
+            self.dropped += sum(text.startswith(_KEPT_BEGINNING) for text in self._waiting.values())
+            kept = [text for text in self._waiting.values() if text.startswith(_API_BEGINNING)]
             self._waiting.clear()
             self._once = self._once_bytes = 0
+            for text in kept:
+                self._add_once(text)
             return
         while self._is_over():
             self._pop_first()
@@ -149,6 +155,10 @@ class Outgoing:
                 heir._add_once(text)  # of its own kind
         heir.dropped = self.dropped
         return heir
+
+    def unsent_api(self) -> list[dict[str, Any]]:
+        """Return the messages for the api that wait."""
+        return [json.loads(text)["api"] for text in self._waiting.values() if text.startswith(_API_BEGINNING)]
 
     def attach(self) -> None:
         """Somebody reads from now on."""

@@ -25,6 +25,7 @@ from streams.session.events import (
     IceServer,
     Limits,
     LinkQuality,
+    Notice,
     Welcome,
 )
 from streams.session.grants import Grants
@@ -77,6 +78,8 @@ class Session:
         self.grants = Grants(self._tell_unsubscribed)
         self.requests = Requests(self, world.clock)
         self.since_wall_us = world.clock.wall_us()
+        self.opened = asyncio.Event()
+        """Set when the seat was taken, or could not be."""
         self.detached_mono_ns: int | None = None
         """Since when nobody reads."""
         self.ending = ""
@@ -132,31 +135,39 @@ class Session:
     def attach(self) -> Outgoing:
         """Return the queue of a new socket; an older one is told that it was replaced."""
         if self.is_attached:
-            self.hang_up("replaced")
-        self.outgoing.attach()
-        if self.detached_mono_ns is not None and self.room is not None:
+            self._swap().finish(_closing("replaced"), CLOSE_NUMBERS["replaced"])
+        elif self.detached_mono_ns is not None and self.room is not None:
             self.room.attached()
+        self.outgoing.attach()
         self.detached_mono_ns = None
+        if self.outgoing.dropped:
+            self.say(to_wire(Notice(code="messages_dropped", message="some chat was lost")))
         return self.outgoing
 
     def detach(self, outgoing: Outgoing) -> None:
         """Take notice that the socket of this queue is gone."""
         if outgoing is self.outgoing and self.is_attached:
             self._swap()
+            self._is_away()
 
     def hang_up(self, code: str) -> None:
         """Close the socket and tell why; the session waits for the page to resume."""
         if self.is_attached and not self.ending:
-            last = self._swap()
-            last.finish(_closing(code), CLOSE_NUMBERS[code])
+            self._swap().finish(_closing(code), CLOSE_NUMBERS[code])
+            self._is_away()
 
     def _swap(self) -> Outgoing:
-        """Begin the time without a page; return the queue of the last socket."""
+        """Begin another queue; return that of the last socket. What it had for the api goes by notice."""
         last, self.outgoing = self.outgoing, self.outgoing.heir()
+        for told in last.unsent_api():
+            if told["type"] == "unsubscribed":
+                self._notify_unsubscribed(told)
+        return last
+
+    def _is_away(self) -> None:
         self.detached_mono_ns = self._clock.mono_ns()
         if self.room is not None and not self.ending:
             self.room.detached()
-        return last
 
     def end(self, code: str, reason: str = "") -> None:
         """End the session and tell the page why; `reason` is for the record. Idempotent."""
@@ -173,17 +184,21 @@ class Session:
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):
                 await self.requests.settle()
-        seat_is_lost = self.ending in {"room_ended", "removed", "rejected"}
-        await self.watching.aclose(self.reason)
-        self.grants.end_all(self.reason)
-        if self.sending is not None:
-            await self.sending.aclose()
-        if self.room is not None and not seat_is_lost:
-            if self.ending == "worker_restart":
-                self.room.detached()
-            else:
-                await self._leave(self.room)
-        await self.owner.aclose()
+        try:
+            await self.watching.aclose(self.reason)
+            self.grants.end_all(self.reason)
+            if self.sending is not None:
+                await self.sending.aclose()
+            if self.room is not None and self.ending not in {"room_ended", "removed", "rejected"}:
+                await self._give_up_seat(self.room)
+        finally:
+            await self.owner.aclose()
+
+    async def _give_up_seat(self, room: RoomPort) -> None:
+        if self.ending == "worker_restart":
+            room.detached()
+        else:
+            await self._leave(room)
 
     async def _leave(self, room: RoomPort) -> None:
         try:
@@ -222,11 +237,14 @@ class Session:
 
     def _tell_unsubscribed(self, source: SourceId, reason: str, bytes_sent: int) -> None:
         """Tell the api, over the socket or, without one, by a notice."""
-        told: dict[str, Any] = {"source": source, "reason": reason, "bytes_sent": bytes_sent}
-        if not self.ending and self.outgoing.put_api({"type": "unsubscribed", **told}):
-            return
+        told = {"type": "unsubscribed", "source": source, "reason": reason, "bytes_sent": bytes_sent}
+        if self.ending or not self.outgoing.put_api(told):
+            self._notify_unsubscribed(told)
+
+    def _notify_unsubscribed(self, told: Mapping[str, Any]) -> None:
+        body = {name: told[name] for name in ("source", "reason", "bytes_sent")}
         who = {"session_id": self.name, "user_id": self.identity.user_id}
-        self._world.notify("session.unsubscribed", {**who, **told, "at_wall_us": self._clock.wall_us()})
+        self._world.notify("session.unsubscribed", {**who, **body, "at_wall_us": self._clock.wall_us()})
 
     def revoke(self, source: SourceId, code: str = "revoked") -> int:
         """End what is watched of a source because the right is gone; what the room shows stays. Return how much."""
@@ -269,11 +287,9 @@ class Session:
 
     def on_sources(self, sources: tuple[RoomSource, ...]) -> None:
         """Let these be watched, and end what may not be any more."""
-        others = [each for each in sources if each.source != self.identity.own_source]
-        for source in self.sources.show(others, self.grants):
+        for source in self.sources.show(sources, self.identity.own_source, self.grants):
             self.watching.end_source(source, "not_permitted")
-        for each in sources:
-            self.watching.source_moved(each.source, each.slot)
+        self.watching.sources_moved(self.sources.shown)
 
     def on_audible(self, sources: tuple[SourceId, ...]) -> None:
         """Hear these, but never oneself."""

@@ -5,11 +5,13 @@ has changed, and not otherwise: a publication changes far more often (sizes, bit
 """
 
 from collections.abc import Callable, Container, Iterable
+from functools import lru_cache
 from typing import Any
 
 from media.base.ids import SourceId
 from streams.publication import Publication, PublishedTrack, TrackName
 from streams.rooms.seat import RoomSource
+from streams.rooms.shapes import Said
 from streams.session.events import LayerState, Source, SourceTrackState
 from streams.session.wire import to_wire
 
@@ -21,6 +23,12 @@ def source_view(source: SourceId, shown: RoomSource | None, publication: Publica
     tracks = [_track_view(name, known.get(name)) for name in TrackName if name in known or name in announced]
     is_live = any(track.is_live for track in tracks)
     return Source(source=source, state="live" if is_live else "offline", tracks=tracks)
+
+
+@lru_cache(maxsize=4096)
+def _shown_view(shown: RoomSource) -> Said:
+    """Return what everybody is told of a source who does not hold it: made once for all of a room."""
+    return Said(to_wire(source_view(shown.source, shown, None)))
 
 
 def _track_view(name: TrackName, track: PublishedTrack | None) -> SourceTrackState:
@@ -45,15 +53,23 @@ class Sources:
         """Return what the room shows of a source, None when one may not watch it."""
         return self._shown.get(source)
 
-    def show(self, sources: Iterable[RoomSource], kept: Container[SourceId]) -> tuple[SourceId, ...]:
-        """Let exactly these be watched; return those that may not be any more. `kept` may, by another right."""
-        fresh = {each.source: each for each in sources if each.is_visible}
-        gone = tuple(source for source in self._shown if source not in fresh)
-        self._shown = fresh
-        for source in (*fresh, *(source for source in gone if source in kept)):
-            self._tell(source)
-        lost = tuple(source for source in gone if source not in kept)
-        for source in lost:
+    def show(self, sources: Iterable[RoomSource], own: SourceId | None, kept: Container[SourceId]) -> list[SourceId]:
+        """Let exactly these be watched; return those that may not be any more.
+
+        `own` is never watched; `kept` may be, by another right. A room tells the same values again and again to all in
+        it, so only what is another value is looked at.
+        """
+        before = self._shown
+        self._shown = {each.source: each for each in sources if each.is_visible and each.source != own}
+        for source, each in self._shown.items():
+            if before.get(source) is not each:
+                self._tell(source)
+        lost = []
+        for source in before.keys() - self._shown.keys():
+            if source in kept:
+                self._tell(source)
+                continue
+            lost.append(source)
             self._told.pop(source, None)
             self._say(to_wire(Source(source=source, state="gone", tracks=[])))
         return lost
@@ -80,7 +96,11 @@ class Sources:
         return source_view(source, self._shown.get(source), self._held.get(source))
 
     def _tell(self, source: SourceId) -> None:
-        message = to_wire(self._view(source))
+        shown = self._shown.get(source)
+        if shown is not None and source not in self._held:
+            message: dict[str, Any] = _shown_view(shown)
+        else:
+            message = to_wire(self._view(source))
         if self._told.get(source) != message:
             self._told[source] = message
             self._say(message)

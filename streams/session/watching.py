@@ -5,7 +5,8 @@ its slot while its source is away, and is shown again when it is back. Audio slo
 whom the room finds audible. Refuses when there is no connection, no free slot, or the account watches too much.
 """
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from media.base.ids import SourceId
 from media.base.tasks import Owner
 from media.packet import Kind
 from streams.publication import Publication, PublishedTrack, TrackName
+from streams.rooms.seat import RoomSource
 from streams.session.accounts import Accounts
 from streams.session.codes import code_of
 from streams.session.ear import Ear
@@ -31,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 MAX_VIDEO_SLOTS = 36
 MAX_AUDIO_SLOTS = 4
+VOICE_RETRY_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -318,11 +321,11 @@ class Watching:
         elif publication.source in self._audible:
             self._fill_audio()
 
-    def source_moved(self, source: SourceId, slot: str) -> None:
-        """Take notice that a source lives on another worker."""
-        held = self._held.get(source)
-        if held is not None:
-            held.moved(slot)
+    def sources_moved(self, shown: Callable[[SourceId], RoomSource | None]) -> None:
+        """Look whether what is held lives on another worker now."""
+        for source, held in self._held.items():
+            if (found := shown(source)) is not None:
+                held.moved(found.slot)
 
     def _source_changed(self, held: Held) -> None:
         if self._held.get(held.source) is not held:
@@ -387,6 +390,8 @@ class Watching:
             await self._fill(subscription, self._homes.get(subscription.source, ""))
         except HubError as error:
             log.debug("a voice is not there", source=subscription.source, cause=error.code)
+            await asyncio.sleep(VOICE_RETRY_S)
+            self._fill_audio()
             return
         self.announce(subscription.mid)
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from api.processes.private_app import QuietServer, bind_unix, private_config
 from streams.publication import TrackName
 from streams.session.app import make_router
-from tests.unit.streams.session.world import World, publication, seat, settled, world
+from tests.unit.streams.session.world import WAIT_S, World, publication, seat, settled, world
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Link:
         await self.socket.send(json.dumps(frame))
 
     async def receive(self) -> dict[str, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             found: dict[str, Any] = json.loads(await self.socket.recv())
             return found
 

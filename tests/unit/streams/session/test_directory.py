@@ -12,7 +12,18 @@ from streams.rooms.values import Role
 from streams.session.accounts import MAX_SESSIONS_OF_ACCOUNT
 from streams.session.directory import GRACE_NS, Revocation
 from streams.session.identity import Grant, Identity
-from tests.unit.streams.session.world import Page, World, in_room, publication, seat, settled, wall, world
+from tests.unit.streams.session.world import (
+    WAIT_S,
+    Page,
+    World,
+    in_room,
+    publication,
+    seat,
+    settled,
+    turns,
+    wall,
+    world,
+)
 
 BOTH = {"0": "camera", "1": "microphone"}
 MINUTE_S = GRACE_NS / 1e9
@@ -92,6 +103,47 @@ async def test_resumed_twice_the_older_socket_is_told_and_the_newer_goes_on(tmp_
         assert (await again.heard("chat"))["text"] == "x"
 
 
+async def test_a_takeover_does_not_look_like_a_break_to_the_room(tmp_path: Path) -> None:
+    async with world(tmp_path) as at:
+        await at.join("p-1")
+        version = at.rooms.rooms["room-1"].state.version
+        await at.open(in_room("p-1"), is_resume=True)
+        await turns()
+        assert at.rooms.rooms["room-1"].state.version == version
+
+
+async def test_opened_by_two_sockets_at_once_it_is_one_session(tmp_path: Path) -> None:
+    async with world(tmp_path) as at:
+        first, second = await asyncio.gather(at.open(in_room("p-1")), at.open(in_room("p-1")))
+        assert first[0].session is second[0].session
+        assert first[1]["participant"] == second[1]["participant"]
+        assert at.directory.opened == 1
+
+
+async def test_too_much_chat_in_a_break_is_said_to_be_lost(tmp_path: Path) -> None:
+    async with world(tmp_path) as at:
+        page, other = await at.join("p-1"), await at.join("p-2")
+        page.session.detach(page.outgoing)
+        for _ in range(300):
+            at.clock.advance(1)
+            page.session.on_message({"type": "chat", "from": "p-2", "name": "p-2", "text": "x", "at": ""})
+        again, _ = await at.open(in_room("p-1"), is_resume=True)
+        assert (await again.heard("notice"))["code"] == "messages_dropped"
+        assert len(await again.all_of("chat")) == 128
+        assert await other.code("ping", t=1) == "pong"
+
+
+async def test_what_the_api_was_not_told_over_the_socket_it_is_told_by_notice(tmp_path: Path) -> None:
+    async with world(tmp_path) as at:
+        at.cameras.cameras["camera/gate"] = publication("camera/gate", TrackName.VIDEO)
+        page = await at.watcher("s-1")
+        await page.ask("subscribe", source="camera/gate", track="video", grant=Grant(SourceId("camera/gate"), ""))
+        at.directory.revoke(Revocation(camera_id="gate"))
+        assert at.noticed("session.unsubscribed") == []
+        page.session.detach(page.outgoing)
+        assert [body["reason"] for body in at.noticed("session.unsubscribed")] == ["revoked"]
+
+
 async def test_another_persons_session_cannot_be_taken_up(tmp_path: Path) -> None:
     async with world(tmp_path) as at:
         await at.join("p-1")
@@ -155,7 +207,8 @@ async def test_sixteen_windows_of_an_account_and_one_more_when_one_has_closed(tm
         await at.page(wall("s-more"))
 
 
-async def test_two_hundred_join_in_one_go_and_all_are_in(tmp_path: Path) -> None:
+async def test_two_hundred_join_in_one_go_and_all_are_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.session.session.COMMAND_TIMEOUT_S", WAIT_S)
     async with world(tmp_path) as at:
         pages: list[Page] = await asyncio.gather(*(at.join(f"p-{n}") for n in range(200)))
         assert len(at.rooms.rooms["room-1"].state.seats) == 200

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from media.base.ids import SourceId
 from streams.publication import TrackName
 from streams.rooms.values import Role
 from streams.session.events import EVENTS, Welcome
 from streams.session.sending import MAX_TRACKS
 from streams.webrtc.publishing import PublishEnd
-from tests.unit.streams.session.world import World, in_room, published, settled, turns, world
+from tests.unit.streams.session.world import World, in_room, publication, published, settled, turns, world
 
 BOTH = {"0": "camera", "1": "microphone"}
 
@@ -114,6 +115,19 @@ async def test_nobody_hears_oneself(tmp_path: Path) -> None:
         page.session.on_audible((page.session.identity.own_source,))  # type: ignore[arg-type]
         await turns()
         assert page.session.watching.count == 0
+
+
+async def test_a_voice_that_is_not_found_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.session.watching.VOICE_RETRY_S", 0.01)
+    async with world(tmp_path) as at:
+        page = await at.join("p-1")
+        await page.ask("slots", sdp="audio")
+        gate = SourceId("camera/gate")
+        page.session.watching.set_audible([gate], {})
+        await settled(lambda: len(at.cameras.opened) > 1)
+        made = at.cameras.cameras[gate] = publication(gate, TrackName.AUDIO)
+        await settled(lambda: at.peers.subscribers[0].slots["0"].track is made.get(TrackName.AUDIO))
+        assert (await page.heard("slot"))["source"] in {gate, None}
 
 
 async def test_explicit_sound_takes_the_place_of_a_voice_and_voices_come_back(tmp_path: Path) -> None:

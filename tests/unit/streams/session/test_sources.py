@@ -16,8 +16,8 @@ def shown(*names: TrackName, source: SourceId = ANNA, is_visible: bool = True) -
 def test_a_source_is_told_once_and_again_when_something_seen_of_it_changes() -> None:
     told: list[dict[str, Any]] = []
     sources = Sources(told.append)
-    sources.show([shown(TrackName.CAMERA)], ())
-    sources.show([shown(TrackName.CAMERA)], ())
+    sources.show([shown(TrackName.CAMERA)], None, ())
+    sources.show([shown(TrackName.CAMERA)], None, ())
     assert [(m["state"], m["tracks"][0]["codec"]) for m in told] == [("live", None)]
     made = publication(ANNA, TrackName.CAMERA)
     sources.hold(ANNA, made)
@@ -31,7 +31,7 @@ def test_a_source_is_told_once_and_again_when_something_seen_of_it_changes() -> 
 def test_what_the_room_announces_and_what_flows_are_one_list() -> None:
     told: list[dict[str, Any]] = []
     sources = Sources(told.append)
-    sources.show([shown(TrackName.CAMERA, TrackName.SCREEN)], ())
+    sources.show([shown(TrackName.CAMERA, TrackName.SCREEN)], None, ())
     sources.hold(ANNA, publication(ANNA, TrackName.CAMERA))
     assert [(t["name"], t["codec"]) for t in told[-1]["tracks"]] == [("camera", "h264"), ("screen", None)]
 
@@ -40,15 +40,31 @@ def test_who_may_not_be_watched_any_more_is_gone_unless_there_is_another_right()
     told: list[dict[str, Any]] = []
     gate = SourceId("camera/gate")
     sources = Sources(told.append)
-    sources.show([shown(TrackName.CAMERA), shown(TrackName.VIDEO, source=gate)], ())
-    assert sources.show([], {gate}) == (ANNA,)
+    sources.show([shown(TrackName.CAMERA), shown(TrackName.VIDEO, source=gate)], None, ())
+    assert sources.show([], None, {gate}) == [ANNA]
     assert {m["source"]: m["state"] for m in told} == {ANNA: "gone", gate: "offline"}
     assert sources.shown(ANNA) is None
 
 
+def test_ones_own_source_is_not_told() -> None:
+    told: list[dict[str, Any]] = []
+    sources = Sources(told.append)
+    sources.show([shown(TrackName.CAMERA)], ANNA, ())
+    assert (told, sources.views()) == ([], [])
+
+
+def test_what_a_room_shows_is_made_once_for_all() -> None:
+    first: list[dict[str, Any]] = []
+    second: list[dict[str, Any]] = []
+    same = shown(TrackName.CAMERA)
+    for told in (first, second):
+        Sources(told.append).show([same], None, ())
+    assert first[0] is second[0]
+
+
 def test_what_is_not_visible_may_not_be_watched() -> None:
     sources = Sources(lambda _: None)
-    sources.show([shown(TrackName.CAMERA, is_visible=False)], ())
+    sources.show([shown(TrackName.CAMERA, is_visible=False)], None, ())
     assert sources.shown(ANNA) is None
     assert sources.views() == []
 

@@ -36,6 +36,9 @@ PARAMS = {
     Kind.VIDEO: CodecParams(codec=Codec.H264, clock_rate_hz=90_000),
     Kind.AUDIO: CodecParams(codec=Codec.OPUS, clock_rate_hz=48_000, channels=2),
 }
+WAIT_S = 30.0
+"""What is waited for comes in milliseconds, on a machine that has nothing else to do."""
+
 H265 = CodecParams(codec=Codec.H265, clock_rate_hz=90_000)
 
 
@@ -245,8 +248,8 @@ class Page:
         return answer["code"] if answer["type"] == "error" else answer["type"]
 
     async def wait_for(self, is_it: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-        """Return the first message that is it, and leave the others; TimeoutError after 5 s."""
-        async with asyncio.timeout(5):
+        """Return the first message that is it, and leave the others; TimeoutError when it never comes."""
+        async with asyncio.timeout(WAIT_S):
             while True:
                 await self.read()
                 for message in self.told:
@@ -343,8 +346,8 @@ async def world(folder: Path, **config: Any) -> AsyncIterator[World]:
 
 
 async def settled(condition: Callable[[], object]) -> None:
-    """Wait until something holds that follows in a few turns of the loop; TimeoutError after 5 s."""
-    async with asyncio.timeout(5):
+    """Wait until something holds that follows in a few turns of the loop; TimeoutError when it never does."""
+    async with asyncio.timeout(WAIT_S):
         while not condition():  # noqa: ASYNC110  # what is waited for has no event
             await asyncio.sleep(0.005)
 
