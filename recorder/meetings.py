@@ -17,10 +17,15 @@ _NAME = re.compile(r"meeting-[0-9a-f]{32}", re.ASCII)
 
 
 class Part(StrEnum):
-    """What of a source one stream of footage holds, each with the sound that belongs to it."""
+    """What of a source one stream of footage holds.
+
+    Sound without picture is a stream of its own: players cannot change over between files with and without pictures.
+    """
 
     CAMERA = "camera"
-    """A person's camera and microphone; only the sound while there is no picture."""
+    """A person's camera, and the microphone as long as there is a picture."""
+    SOUND = "sound"
+    """The microphone while there is no picture."""
     SCREEN = "screen"
     """A shared screen and its sound."""
     VIDEO = "video"

@@ -22,18 +22,19 @@ class RecordedGap(Output):
 
 
 class RecordedTrackOut(Output):
-    """What one participant sent: camera with microphone, screen with its sound, or a camera that was shown.
+    """What one participant sent, or a camera that was shown.
 
-    `codec` is the picture's, or the sound's when there was none. A track that browsers cannot play is there to be
-    downloaded. `playlist_url` is the address of the playlist without its range: add `?start=&end=`; the file for
-    taking away lies beside it, with `.mp4` for `.m3u8`. Both need a playback grant for the room.
+    `camera` has the sound with it, `microphone` is what was said while there was no picture. `codec` is the picture's,
+    or the sound's where there is none. A track that browsers cannot play is there to be downloaded. `playlist_url` is
+    the address of the playlist without its range: add `?start=&end=`; the file for taking away lies beside it, with
+    `.mp4` for `.m3u8`. Both need a playback grant for the room.
     """
 
     id: str
     participant_id: str
     name: str
     venue: str
-    track: Literal["camera", "screen", "video"]
+    track: Literal["camera", "microphone", "screen", "video"]
     codec: str
     is_playable: bool
     playlist_url: str

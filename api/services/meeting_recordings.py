@@ -27,6 +27,7 @@ from media.base.errors import ErrorKind, HubError
 from media.base.ids import SourceId
 from media.packet import Codec
 from recorder.meetings import Part, footage_of
+from streams.rooms.seating import camera_seat
 
 DAY_US = 86_400_000_000
 LONGEST_US = 400 * DAY_US
@@ -34,8 +35,8 @@ LONGEST_US = 400 * DAY_US
 NOT_PLAYED = frozenset({Codec.VP8.value})
 """No browser plays VP8 out of an MP4 file; whoever may take footage away can play it with other software."""
 
-TrackKind = Literal["camera", "screen", "video"]
-_PARTS: dict[TrackKind, Part] = {"camera": Part.CAMERA, "screen": Part.SCREEN}
+TrackKind = Literal["camera", "microphone", "screen", "video"]
+_PARTS: dict[TrackKind, Part] = {"camera": Part.CAMERA, "microphone": Part.SOUND, "screen": Part.SCREEN}
 _RECORDING_KINDS = ("open", "record_start", "record_stop", "end")
 
 
@@ -166,7 +167,7 @@ def _of_camera(
         also = footage_of(f"{room_id} {shown.id} {first} taken", source, Part.VIDEO)
         found += [
             Candidate(
-                id=track_id, footage_id=footage_id, participant_id=f"camera-{shown.camera_id}"[:64],
+                id=track_id, footage_id=footage_id, participant_id=camera_seat(shown.camera_id),
                 name=shown.camera_name, venue="", track="video", start_us=first, end_us=last,
             )
             for track_id, footage_id in ((own, shown.camera_id), (also, taken))

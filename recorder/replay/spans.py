@@ -14,7 +14,7 @@ from media.base.clock import us_of_utc
 from media.base.errors import ErrorKind, HubError
 from recorder.index.rows import GapRow
 
-UNPLANNED = frozenset({"planned", "disabled", "expired", "not_recorded", "muted", "left"})
+UNPLANNED = frozenset({"planned", "disabled", "expired", "not_recorded", "muted", "left", "tracks_changed"})
 """Reasons that mean: nobody asked for footage then, there was nothing to take, or it was rightly deleted."""
 
 

@@ -46,8 +46,9 @@ class MeetingRecorder:
 
     def published(self, publication: Publication) -> None:
         """Take notice of a publication of this worker; it is forgotten when it ends."""
-        self._publications[publication.source] = publication
-        publication.listen(self._forget_ended)
+        if self._publications.get(publication.source) is not publication:
+            self._publications[publication.source] = publication
+            publication.listen(self._forget_ended)
         for (_, source), held in self._held.items():
             if source == publication.source:
                 held.recording.follow(publication)

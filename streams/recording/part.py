@@ -1,8 +1,8 @@
-"""One stream of footage: a picture track and a sound track of one source, joined into runs.
+"""One part of a source: a picture track and a sound track, joined into runs.
 
 Made by `source`, on the event loop. With a picture, a run has picture and sound on one timeline that begins with a
-key frame; without one it has sound alone; with neither there is none. What is muted is not recorded, whatever is
-sent. Mutes end runs, losses do not. The publisher's
+key frame; without one it has sound alone, in a stream of its own; with neither there is none. What is muted is not
+recorded, whatever is sent. Mutes end runs, losses do not. The publisher's
 sender reports keep lips and voice together: when they move a clock, the sound moves, the picture stays.
 """
 
@@ -37,11 +37,16 @@ FILL_MUTED_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Which tracks of a source make the part. `has_always_sound` is for people, whose microphones come and go."""
+    """Which tracks of a source make the part, and what its streams of footage are called.
 
+    With `alone`, sound without picture is recorded under that name. That is for people, whose microphones come and
+    go: their pictures always have a sound track, of silence if need be.
+    """
+
+    part: str
     picture: TrackName
     sound: TrackName
-    has_always_sound: bool
+    alone: str = ""
 
 
 @dataclass(slots=True)
@@ -61,12 +66,12 @@ class _Run:
 class PartRecording:
     """One part of one source."""
 
-    def __init__(self, names: Names, clock: Clock, open_stream: Callable[[], Stream]) -> None:
-        """Record nothing yet; `open_stream` is called when there is something, and may be called again."""
+    def __init__(self, names: Names, clock: Clock, open_stream: Callable[[str], Stream]) -> None:
+        """Record nothing yet; `open_stream(part)` is called when there is something, once for each part."""
         self._names = names
         self._clock = clock
         self._open_stream = open_stream
-        self._stream: Stream | None = None
+        self._streams: dict[str, Stream] = {}
         self._picture: Picture | None = None
         self._voice: Lane | None = None
         self._voice_track: PublishedTrack | None = None
@@ -154,15 +159,17 @@ class PartRecording:
     def _sound_params(self) -> CodecParams | None:
         if self._voice is not None:
             return self._voice.track.params
-        return opus_params() if self._names.has_always_sound else None
+        return opus_params() if self._names.alone else None
 
     def _begin(self, picture: CodecParams | None, sound: CodecParams | None, now_ns: int) -> _Run:
-        if self._stream is None:
-            self._stream = self._open_stream()
+        part = self._names.part if picture is not None else self._names.alone
+        stream = self._streams.get(part)
+        if stream is None:
+            stream = self._streams[part] = self._open_stream(part)
         tracks = [] if picture is None else [Track(VIDEO_INDEX, picture)]
         tracks += [] if sound is None else [Track(AUDIO_INDEX, sound)]
-        self._stream.begin(tracks)
-        self._run = _Run(self._stream, now_ns, None, 0, -1, None if sound is None else Sound(sound))
+        stream.begin(tracks)
+        self._run = _Run(stream, now_ns, None, 0, -1, None if sound is None else Sound(sound))
         return self._run
 
     def _take_sound(self, lane: Lane, unit: AccessUnit) -> None:
@@ -171,7 +178,7 @@ class PartRecording:
         run = self._run
         if run is None:
             self._pending.append(unit)
-            if not self._awaits_picture(unit.received_mono_ns):
+            if self._names.alone and not self._awaits_picture(unit.received_mono_ns):
                 self._begin_with_sound(lane)
         elif run.sound is not None and run.sound.params.codec is unit.params.codec:
             self._place(run, unit)
@@ -231,15 +238,15 @@ class PartRecording:
             self._wish_for_picture(now_ns)
         if run is None:
             return
-        if run.picture is not None and not self._has_picture():
-            self._end_run(EndReason.TRACKS if self._has_voice() else EndReason.MUTED)
-        elif run.picture is None and not self._has_voice():
+        if not (self._has_voice() if run.picture is None else self._has_picture()):
             self._end_run(EndReason.MUTED)
         else:
             self._keep(run, now_ns)
 
     def _begin_overdue_sound(self, now_ns: int) -> None:
-        if self._pending and self._voice is not None and not self._awaits_picture(now_ns):
+        if not self._names.alone or self._awaits_picture(now_ns):
+            return
+        if self._pending and self._voice is not None:
             self._begin_with_sound(self._voice)
 
     def _wish_for_picture(self, now_ns: int) -> None:
@@ -275,10 +282,10 @@ class PartRecording:
         self._follow_voice(None)
         self._end_run(reason)
 
-    def close(self) -> Stream | None:
-        """Return the stream, which the caller closes; call `end` before."""
-        stream, self._stream = self._stream, None
-        return stream
+    def close(self) -> dict[str, Stream]:
+        """Return the streams by name, which the caller closes; call `end` before."""
+        streams, self._streams = self._streams, {}
+        return streams
 
 
 def _ticks(duration_ns: int, rate_hz: int) -> int:

@@ -19,7 +19,7 @@ WORD_NS = 2_000_000_000
 
 
 class Footage(Protocol):
-    """Where the parts of sources are written; `part` is `camera`, `screen` or `video`."""
+    """Where the parts of sources are written; `part` is `camera`, `sound`, `screen` or `video`."""
 
     def open(self, room_id: str, source: SourceId, part: str) -> Stream:
         """Return the stream that is written; it goes on with what was recorded under the same names."""
@@ -30,11 +30,11 @@ class Footage(Protocol):
         ...
 
 
-OF_PEOPLE = {
-    "camera": Names(TrackName.CAMERA, TrackName.MICROPHONE, has_always_sound=True),
-    "screen": Names(TrackName.SCREEN, TrackName.SCREEN_AUDIO, has_always_sound=False),
-}
-OF_CAMERAS = {"video": Names(TrackName.VIDEO, TrackName.AUDIO, has_always_sound=False)}
+OF_PEOPLE = (
+    Names("camera", TrackName.CAMERA, TrackName.MICROPHONE, alone="sound"),
+    Names("screen", TrackName.SCREEN, TrackName.SCREEN_AUDIO),
+)
+OF_CAMERAS = (Names("video", TrackName.VIDEO, TrackName.AUDIO),)
 
 
 class SourceRecording:
@@ -47,18 +47,18 @@ class SourceRecording:
         self._clock = clock
         self._footage = footage
         kinds = OF_PEOPLE if source.startswith("participant/") else OF_CAMERAS
-        self._parts = {name: self._part(name, names) for name, names in kinds.items()}
+        self._parts = [PartRecording(names, clock, self._open) for names in kinds]
         self._publication: Publication | None = None
         self._stop_listening: Callable[[], None] = _nothing
         self._lost_ns: int | None = None
 
-    def _part(self, name: str, names: Names) -> PartRecording:
-        return PartRecording(names, self._clock, lambda: self._footage.open(self.room_id, self.source, name))
+    def _open(self, part: str) -> Stream:
+        return self._footage.open(self.room_id, self.source, part)
 
     @property
     def is_running(self) -> bool:
         """Tell whether anything is written now."""
-        return any(part.is_running for part in self._parts.values())
+        return any(part.is_running for part in self._parts)
 
     def follow(self, publication: Publication) -> None:
         """Record what this publication offers, in place of the one before."""
@@ -73,7 +73,7 @@ class SourceRecording:
         if publication.is_ended:
             self._lost_ns = self._clock.mono_ns()
             return
-        for part in self._parts.values():
+        for part in self._parts:
             part.look(publication)
 
     def _let_go(self, reason: EndReason) -> None:
@@ -81,7 +81,7 @@ class SourceRecording:
         self._stop_listening = _nothing
         self._publication = None
         self._lost_ns = None
-        for part in self._parts.values():
+        for part in self._parts:
             part.end(reason)
 
     def tick(self, now_ns: int) -> None:
@@ -90,15 +90,14 @@ class SourceRecording:
             if now_ns - self._lost_ns >= WORD_NS:
                 self._let_go(EndReason.DISCONNECTED)
             return
-        for part in self._parts.values():
+        for part in self._parts:
             part.tick(now_ns)
 
     def close(self, reason: EndReason) -> None:
         """End it, for a reason the timeline shows. Idempotent."""
         self._let_go(reason)
-        for name, part in self._parts.items():
-            stream = part.close()
-            if stream is not None:
+        for part in self._parts:
+            for name, stream in part.close().items():
                 self._footage.close(self.room_id, self.source, name, stream)
 
 

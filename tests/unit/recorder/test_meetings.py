@@ -22,7 +22,7 @@ def test_rooms_people_and_parts_are_told_apart():
         for source in (LI, SourceId("participant/wang"), SourceId("camera/li"))
         for part in Part
     }
-    assert len(names) == 18
+    assert len(names) == 24
 
 
 def test_cameras_are_not_taken_for_meetings():

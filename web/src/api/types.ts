@@ -370,7 +370,7 @@ export interface RecordedTrack {
   participant_id: string
   name: string
   venue: string
-  track: 'camera' | 'screen' | 'video'
+  track: 'camera' | 'microphone' | 'screen' | 'video'
   codec: string
   is_playable: boolean
   /** Without its range: `?start=&end=` are added. */

@@ -53,7 +53,7 @@ const en: Messages = {
   reason: {
     disabled: 'disabled', unreachable: 'network unreachable', refused: 'connection refused', unauthorized: 'wrong camera password', not_found: 'no such stream',
     disconnected: 'connection lost', silent: 'connected, but no video arrives', protocol_error: 'protocol error', unsupported: 'codec not supported',
-    timestamp_jump: 'camera clock jumped', shutdown: 'system shut down', crash: 'restart after a crash', disk_full: 'disk full', disk_error: 'disk failure',
+    timestamp_jump: 'camera clock jumped', muted: 'muted', left: 'left the meeting', tracks_changed: 'picture switched on or off', shutdown: 'system shut down', crash: 'restart after a crash', disk_full: 'disk full', disk_error: 'disk failure',
     overload: 'system overloaded', planned: 'outside the schedule', timeout: 'no answer', network_not_allowed: 'network not allowed', bad_url: 'bad address',
     viewer: 'viewer left', deleted: 'viewer left', closed: 'viewer left', ended: 'viewer left', idle: 'not used', revoked: 'right withdrawn', codec_changed: 'codec changed', camera_removed: 'camera deleted', ice_failed: 'no network path', dtls_failed: 'encryption failed', connect_timeout: 'no network path',
     consent_lost: 'viewer lost', dtls_closed: 'viewer left', failed: 'failed',

@@ -53,7 +53,7 @@ const zh = {
   reason: {
     disabled: '已停用', unreachable: '网络不可达', refused: '设备拒绝连接', unauthorized: '摄像机密码不对', not_found: '码流地址不存在',
     disconnected: '连接中断', silent: '已连接但没有画面数据', protocol_error: '设备协议错误', unsupported: '编码不支持',
-    timestamp_jump: '设备时间跳变', shutdown: '系统停机', crash: '程序异常重启', disk_full: '磁盘已满', disk_error: '磁盘故障',
+    timestamp_jump: '设备时间跳变', muted: '已静音', left: '已离会', tracks_changed: '画面开关切换', shutdown: '系统停机', crash: '程序异常重启', disk_full: '磁盘已满', disk_error: '磁盘故障',
     overload: '系统过载', planned: '计划外', timeout: '设备无应答', network_not_allowed: '网段不允许', bad_url: '地址错误',
     viewer: '观看结束', deleted: '观看结束', closed: '观看结束', ended: '观看结束', idle: '长时间未操作', revoked: '权限已收回', codec_changed: '编码变化', camera_removed: '摄像机已删除', ice_failed: '网络未连通', dtls_failed: '加密协商失败', connect_timeout: '网络未连通',
     consent_lost: '观看端断网', dtls_closed: '观看结束', failed: '出错',

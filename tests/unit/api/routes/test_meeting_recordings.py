@@ -22,7 +22,6 @@ BEGAN = NOW_US + 10 * SECOND
 ENDED = BEGAN + 600 * SECOND
 WHOLE = {"start": rfc3339(BEGAN), "end": rfc3339(ENDED)}
 LI = footage_of("r1", SourceId("participant/p-li"), Part.CAMERA)
-SCREEN = footage_of("r1", SourceId("participant/p-li"), Part.SCREEN)
 BASE = "/rooms/r1/recordings"
 
 
@@ -76,7 +75,7 @@ async def county(plane: Plane, admin: Person) -> Person:
         "codecs": ["h264"],
     }
     shown = {"spans": [[GATE.started_us, GATE.ended_us]], "gaps": [], "codecs": ["vp8"]}
-    answer = json.dumps([told, nothing, shown, nothing])
+    answer = json.dumps([told, nothing, nothing, shown, nothing])
     plane.replay.answers["/summaries"] = Response(answer, 200, media_type="application/json")
     plane.replay.answers["/playback.mp4"] = Response(b"moov", 200, media_type="video/mp4")
     plane.replay.answers["/playback.m3u8"] = Response("#EXTM3U\n", 200, media_type="application/vnd.apple.mpegurl")
@@ -110,7 +109,7 @@ async def test_the_tracks_of_a_meeting_are_listed_for_one_player(plane: Plane, c
 
 
 async def test_nothing_recorded_is_an_empty_list(plane: Plane, county: Person) -> None:
-    empty = json.dumps([{"spans": [], "gaps": [], "codecs": []}] * 2)
+    empty = json.dumps([{"spans": [], "gaps": [], "codecs": []}] * 3)
     plane.replay.answers["/summaries"] = Response(empty, 200, media_type="application/json")
     assert (await county.get("/rooms/r2/recordings")).json() == {"start": None, "end": None, "tracks": []}
     assert (await county.get("/rooms/nowhere/recordings")).json()["code"] == "unknown_room"

@@ -6,6 +6,7 @@ import pytest
 
 from media.codec import g711, vp8
 from media.packet import Codec, EndReason, Kind
+from streams.publication import TrackName
 from streams.recording.part import PICTURE_WAIT_NS
 from tests.unit.recorder import footage
 from tests.unit.streams.recording.talker import (
@@ -148,7 +149,8 @@ def test_sound_alone_is_a_run_of_its_own(stage, li):
     li.send(li.track(MICROPHONE), sounds())
     li.recorded()
     stage.run(12.5)
-    (take,) = stage.reels.takes()
+    (take,) = stage.reels.takes("sound")
+    assert stage.reels.takes() == []
     assert take.kinds == [Kind.AUDIO]
     assert len(take.units) == 600
     assert take.units[0].pts == 0
@@ -161,8 +163,8 @@ def test_sound_waits_a_while_for_the_picture_that_is_to_come(stage, li):
     li.send(camera, pictures(), start_s=both_start_s)
     li.recorded()
     stage.run(12)
-    takes = stage.reels.takes()
-    assert [take.kinds for take in takes] == [[Kind.VIDEO, Kind.AUDIO]]
+    assert [take.kinds for take in stage.reels.takes()] == [[Kind.VIDEO, Kind.AUDIO]]
+    assert stage.reels.takes("sound") == []
 
 
 def test_a_camera_switched_on_later_begins_a_run_with_both(stage, li):
@@ -171,10 +173,10 @@ def test_a_camera_switched_on_later_begins_a_run_with_both(stage, li):
     li.recorded()
     stage.at(4.0, lambda: li.send(li.track(CAMERA), pictures(), start_s=4.0))
     stage.run(12)
-    takes = stage.reels.takes()
-    assert [take.kinds for take in takes] == [[Kind.AUDIO], [Kind.VIDEO, Kind.AUDIO]]
-    assert takes[0].end is EndReason.TRACKS
-    spoken = [unit for unit in takes[1].of(Kind.AUDIO) if len(unit.data) == 80]
+    (alone,), (both_,) = stage.reels.takes("sound"), stage.reels.takes()
+    assert [alone.kinds, both_.kinds] == [[Kind.AUDIO], [Kind.VIDEO, Kind.AUDIO]]
+    assert alone.end is EndReason.TRACKS
+    spoken = [unit for unit in both_.of(Kind.AUDIO) if len(unit.data) == 80]
     assert 0 <= spoken[0].pts < 960 * 3
 
 
@@ -185,10 +187,10 @@ def test_a_camera_switched_off_leaves_the_sound(stage, li):
     li.live(camera, 5.0, is_live=False)
     li.recorded()
     stage.run(12)
-    takes = stage.reels.takes()
-    assert [take.kinds for take in takes] == [[Kind.VIDEO, Kind.AUDIO], [Kind.AUDIO]]
-    assert takes[0].end is EndReason.TRACKS
-    assert len(takes[1].units) > 320
+    (both_,), (alone,) = stage.reels.takes(), stage.reels.takes("sound")
+    assert [both_.kinds, alone.kinds] == [[Kind.VIDEO, Kind.AUDIO], [Kind.AUDIO]]
+    assert both_.end is EndReason.MUTED
+    assert len(alone.units) > 320
 
 
 def test_both_muted_end_the_run_for_that_reason(stage, li):
@@ -248,3 +250,21 @@ def test_sound_we_cannot_be_silent_in_is_left_to_others(stage, li):
     (take,) = stage.reels.takes()
     assert [track.params.codec for track in take.tracks] == [Codec.H264, Codec.PCMA]
     assert {len(unit.data) for unit in take.of(Kind.AUDIO)} == {160}
+
+
+def test_the_sound_of_a_screen_without_its_picture_is_nobodys(stage, li):
+    li.send(li.track(TrackName.SCREEN_AUDIO), sounds())
+    li.recorded()
+    stage.run(5)
+    assert stage.reels.reels == {}
+
+
+def test_a_screen_whose_sound_comes_later_begins_a_run_with_both(stage, li):
+    li.send(li.track(SCREEN), pictures())
+    li.recorded()
+    stage.at(3.0, lambda: li.send(li.track(TrackName.SCREEN_AUDIO), sounds(), start_s=3.0))
+    stage.run(9)
+    takes = stage.reels.takes("screen")
+    assert [take.kinds for take in takes] == [[Kind.VIDEO], [Kind.VIDEO, Kind.AUDIO]]
+    assert takes[0].end is EndReason.TRACKS
+    assert li.origin.asked.count((SCREEN, "")) >= 2
