@@ -26,7 +26,7 @@ class ChildSpec:
 
     `stop_rank`: children of a lower rank are stopped first, those of one rank together. `stop_timeout_s` is what it
     gets between SIGTERM and SIGKILL. `before_restart` is called with the number of early deaths in a row, before
-    the child is started again.
+    the child is started again. `spare_word`: what a spare is told to become this child. `is_told`: it can be told.
     """
 
     name: str
@@ -36,6 +36,8 @@ class ChildSpec:
     stop_timeout_s: float = 5.0
     inherited_fds: tuple[int, ...] = ()
     before_restart: Callable[[int], None] | None = None
+    spare_word: str | None = None
+    is_told: bool = False
 
 
 def die_with_parent(parent_pid: int) -> Callable[[], None]:
@@ -91,12 +93,19 @@ class Child:
         process = await asyncio.create_subprocess_exec(
             *spec.argv,
             env=dict(spec.environment),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if spec.is_told else asyncio.subprocess.DEVNULL,
             start_new_session=True,
             pass_fds=spec.inherited_fds,
             preexec_fn=die_with_parent(os.getpid()),  # two system calls, nothing allocated or locked
         )
         return cls(spec, process)
+
+    def become(self, spec: ChildSpec, word: str) -> "Child":
+        """Return this process as the child of `spec`, after telling it `word`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n".encode())
+        self._process.stdin.close()
+        return Child(spec, self._process)
 
     @property
     def pid(self) -> int:

@@ -9,6 +9,7 @@ import http.client
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 import setproctitle
@@ -84,10 +85,20 @@ def hub_children(settings: Settings, role: Role, lock_fds: tuple[int, ...]) -> l
     if role is not Role.API:
         for slot in range(settings.workers):
             add(f"worker {slot}", "api.processes.worker", str(slot), stop_rank=1, stop_timeout_s=5.0)
+            children[-1] = replace(children[-1], spare_word=str(slot))
         add("replay", "api.processes.replay", stop_rank=2, stop_timeout_s=1.0)
     if role is not Role.WORKER:
         add("api", "api.processes.api", stop_rank=0, stop_timeout_s=2.5)
     return children
+
+
+def spare_worker(settings: Settings, role: Role, lock_fds: tuple[int, ...]) -> ChildSpec | None:
+    """Return the process that waits for the death of a worker, where workers run."""
+    if role is Role.API:
+        return None
+    argv = ["-m", "api.processes.worker"]
+    spec = python_child(settings, "spare", argv, stop_rank=1, stop_timeout_s=1.0, lock_fds=lock_fds)
+    return replace(spec, is_told=True)
 
 
 def check_ground(settings: Settings, role: Role) -> None:
@@ -119,11 +130,11 @@ def run_hub(
         children = hub_children(settings, role, lock.fds)
         if extra_children is not None:
             children += extra_children(settings, lock.fds)
-        asyncio.run(_supervise(settings, children, on_ready if role is not Role.WORKER else None))
+        supervisor = Supervisor(children, SystemClock(), spare=spare_worker(settings, role, lock.fds))
+        asyncio.run(_supervise(settings, supervisor, on_ready if role is not Role.WORKER else None))
 
 
-async def _supervise(settings: Settings, children: Sequence[ChildSpec], on_ready: OnReady | None) -> None:
-    supervisor = Supervisor(children, SystemClock())
+async def _supervise(settings: Settings, supervisor: Supervisor, on_ready: OnReady | None) -> None:
     supervisor.handle_signals()
     async with Owner("run") as owner:
         if on_ready is not None:

@@ -13,13 +13,14 @@ from itertools import groupby
 import structlog
 
 from api.processes.child import Child, ChildSpec, Orphans
+from api.processes.spare import Spare
 from media.base.clock import Clock
 from media.base.tasks import Owner
 
 log = structlog.get_logger(__name__)
 
 RESTART_S = 0.2
-"""The first pause; a crash heals within 3 s, of which the child's own start takes most."""
+"""The first pause; a crash heals within 3 s, of which the child's own start takes most where no spare waits."""
 
 RESTART_LIMIT_S = 4.0
 """Whatever kills a child again and again, an outage stays below 10 s: this, 2 s of start, and the first key frame."""
@@ -34,11 +35,17 @@ class Supervisor:
     """Keeps a set of children running until told to stop."""
 
     def __init__(
-        self, specs: Sequence[ChildSpec], clock: Clock, *, on_death: Callable[[str], None] | None = None
+        self,
+        specs: Sequence[ChildSpec],
+        clock: Clock,
+        *,
+        spare: ChildSpec | None = None,
+        on_death: Callable[[str], None] | None = None,
     ) -> None:
-        """Take the children in the order in which they are to be started."""
+        """Take the children in the order in which they are to be started, and what to keep waiting for a death."""
         self._specs = tuple(specs)
         self._clock = clock
+        self._spare = Spare(spare) if spare is not None else None
         self._on_death = on_death
         self._children: dict[str, Child] = {}
         self._stopping = asyncio.Event()
@@ -71,6 +78,8 @@ class Supervisor:
                 owner.start(self._keep_running(spec), spec.name)
                 await asyncio.sleep(0)
             owner.start(self._collect_orphans(), "orphans")
+            if self._spare is not None:
+                owner.start(self._spare.run(), "spare")
             await self._stopping.wait()
             await self._stop_all()
 
@@ -78,7 +87,13 @@ class Supervisor:
         orphans = Orphans()
         while True:
             await asyncio.sleep(ORPHANS_EVERY_S)
-            orphans.collect({child.pid for child in self._children.values()})
+            orphans.collect(self._own_pids())
+
+    def _own_pids(self) -> set[int]:
+        pids = {child.pid for child in self._children.values()}
+        if self._spare is not None and self._spare.pid is not None:
+            pids.add(self._spare.pid)
+        return pids
 
     async def _keep_running(self, spec: ChildSpec) -> None:
         early_deaths = 0
@@ -100,7 +115,8 @@ class Supervisor:
 
     async def _run_once(self, spec: ChildSpec) -> None:
         try:
-            child = self._children[spec.name] = await Child.start(spec)
+            spare = self._spare.take(spec) if self._spare is not None else None
+            child = self._children[spec.name] = spare or await Child.start(spec)
         except OSError as error:
             log.error("child cannot be started", child=spec.name, error=str(error))
             return

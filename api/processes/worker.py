@@ -6,6 +6,7 @@ get their TEARDOWN, recordings are closed: within 5 s, or the process ends the h
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ from api.processes.private_app import QuietServer, bind_unix, private_config
 from api.processes.relaying import SlotAddresses, listen_at, make_relay
 from api.processes.shown_cameras import ShownCameras
 from api.processes.slot import Slot, SlotLostError
+from api.processes.spare import wait_for_slot
 from api.processes.start import start_process
 from api.processes.volumes import volumes_of_slot
 from api.processes.worker_app import WorkerParts, create_worker_app
@@ -298,8 +300,9 @@ def _end_hard() -> None:
 
 
 def main() -> None:
-    """Run slot N, the only argument."""
-    number = int(sys.argv[1])
+    """Run slot N, the only argument; without it, the slot this spare is told to man."""
+    gc.freeze()  # what is loaded stays: looking through it again held the loop up for 50 ms
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else wait_for_slot()
     settings = start_process(f"worker {number}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         status = runner.run(serve(settings, number))
