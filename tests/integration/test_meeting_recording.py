@@ -91,7 +91,7 @@ def test_people_are_recorded_through_a_killed_worker_and_play_together(room: Mee
     for name, track in after.items():
         assert track["id"] == first[name]["id"], "a worker begun anew goes on with the same footage"
         crash = next(gap for gap in track["gaps"] if gap["reason"] == "crash")
-        assert killed_s - seconds(crash["start"]) < 2.5, "a second in memory, and a second on its way"
+        assert killed_s - seconds(crash["start"]) < 5, "how little it is exactly: test_meeting_crash"
     assert chair.ask("chair", action="record_stop")["type"] == "ok"
     until(lambda: not chair.told("room")[-1]["room"]["recording"]["is_on"])
     look(room)
