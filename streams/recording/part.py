@@ -136,6 +136,8 @@ class PartRecording:
             return
         run.last_dts = dts
         run.stream.publish(replace(unit, pts=unit.pts - run.origin, dts=dts))
+        if self._pending:  # readers take no sound before the first picture
+            self._place_pending(run)
 
     def _continues(self, run: _Run, lane: Lane) -> bool:
         """Tell whether a key frame goes on with the run: the same clock, and no sound that is not in it."""
@@ -146,15 +148,17 @@ class PartRecording:
 
     def _begin_with_picture(self, lane: Lane, unit: AccessUnit) -> _Run:
         if self._run is not None:
-            self._end_run(EndReason.TRACKS)
+            self._end_run(EndReason.TRACKS)  # forgets what was pending: it was of that run
         params = self._sound_params()
         run = self._begin(unit.params, params, unit.received_mono_ns)
         run.picture, run.origin = lane.track, unit.dts
+        return run
+
+    def _place_pending(self, run: _Run) -> None:
         pending = tuple(self._pending)
         self._pending.clear()
-        for each in pending:
+        for each in pending if run.sound is not None else ():
             self._place(run, each)
-        return run
 
     def _sound_params(self) -> CodecParams | None:
         if self._voice is not None:
@@ -193,12 +197,10 @@ class PartRecording:
         return self._voice is not None and self._voice_track is not None and self._voice_track.is_live
 
     def _begin_with_sound(self, lane: Lane) -> None:
-        pending = tuple(self._pending)
-        self._pending.clear()
-        run = self._begin(None, lane.track.params, pending[0].received_mono_ns)
-        run.sound_origin = pending[0].pts
-        for unit in pending:
-            self._place(run, unit)
+        first = self._pending[0]
+        run = self._begin(None, lane.track.params, first.received_mono_ns)
+        run.sound_origin = first.pts
+        self._place_pending(run)
 
     def _place(self, run: _Run, unit: AccessUnit) -> None:
         assert run.sound is not None

@@ -57,6 +57,7 @@ def test_picture_and_sound_are_one_run_from_the_first_key_frame_on(stage, li):
     assert [unit.data for unit in take.of(Kind.VIDEO)] == [u.data for u in footage.real_units("libx264", 12)]
     assert [unit.pts for unit in take.of(Kind.VIDEO)] == [n * 3600 for n in range(300)]
     assert take.units[0].is_key
+    assert take.units[0].kind is Kind.VIDEO, "readers take no sound before the first picture"
     assert take.end is EndReason.DISCONNECTED
     check_times(take)
 
@@ -163,7 +164,10 @@ def test_sound_waits_a_while_for_the_picture_that_is_to_come(stage, li):
     li.send(camera, pictures(), start_s=both_start_s)
     li.recorded()
     stage.run(12)
-    assert [take.kinds for take in stage.reels.takes()] == [[Kind.VIDEO, Kind.AUDIO]]
+    (take,) = stage.reels.takes()
+    assert take.kinds == [Kind.VIDEO, Kind.AUDIO]
+    assert [unit.kind for unit in take.units[:2]] == [Kind.VIDEO, Kind.AUDIO]
+    assert len(take.units[1].data) == 80, "what was said with the first picture is not silence"
     assert stage.reels.takes("sound") == []
 
 
