@@ -32,7 +32,10 @@ PIXELS = Path(__file__).with_name("pixels.js")
 MAIN_LOOP_MS, SUB_LOOP_MS = 60_000, 600_000
 USER_PASSWORD = "Dorf-Wache-2026"
 # A page that is being left, or whose hub is being killed, says so in its console; everything else is a fault.
-_EXPECTED_NOISE = re.compile(r"Failed to load resource|net::ERR_|ERR_CONNECTION|the server responded with a status")
+_EXPECTED_NOISE = re.compile(
+    r"Failed to load resource|net::ERR_|ERR_CONNECTION|the server responded with a status"
+    r"|Cross-Origin-Opener-Policy header has been ignored"
+)
 
 
 class Rig:

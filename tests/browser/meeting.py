@@ -12,7 +12,10 @@ from playwright.sync_api import Browser, Locator, expect
 from tests.browser.console import Console
 from tests.hub_process import ADMIN_PASSWORD, HubProcess, wait_for
 
+COUNTY_NAME = "xiangyun.example"
+"""A name that is not the machine itself, as a county's hub has one."""
 MEDIA_ARGS = [
+    f"--host-resolver-rules=MAP {COUNTY_NAME} 127.0.0.1",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--auto-select-desktop-capture-source=Entire screen",
@@ -40,11 +43,10 @@ class Meeting:
         assert answer.status_code in {200, 409}, answer.text
 
 
-def new_meeting(hub: HubProcess, **more: Any) -> Meeting:
+def new_meeting(hub: HubProcess, name: str = "防汛工作会", org_id: str = "county") -> Meeting:
     """Make a room that is always there, as the administrator."""
     hub.login()
-    name = "防汛工作会"
-    room = hub.post("/rooms", {"name": name, "org_id": "county", **more})
+    room = hub.post("/rooms", {"name": name, "org_id": org_id})
     invite = hub.get(f"/rooms/{room['id']}/invite")
     return Meeting(hub, room["id"], name, invite["url"], invite["passcode"])
 
@@ -126,7 +128,7 @@ class Attendee(Console):
     def unmute(self) -> None:
         """Press the microphone button."""
         self.page.click("#mic")
-        expect(self.page.locator("#mic")).to_contain_text("关麦克风")
+        expect(self.page.locator("#mic")).to_have_attribute("data-on", "true")
 
     def panel(self) -> None:
         """Open the list of people, which for the chair is its desk."""

@@ -12,16 +12,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from media.ffmpeg.command import ffmpeg_binary
 from streams.simulator.clips import default_cache_dir
 from streams.simulator.scene import frames
 from tests.browser.console import ARGS, CHROMIUM, USER_PASSWORD, Console, Rig
-from tests.hub_process import ADMIN_PASSWORD, ROOT, HubProcess
+from tests.browser.meeting_pictures import Venues, roll_call, venues
+from tests.hub_process import ADMIN_PASSWORD, ROOT, HubProcess, free_port
 
 FOLDER = ROOT / "docs/screenshots"
 MAX_BYTES = 400_000
@@ -59,6 +61,7 @@ class Studio:
     """The county, a browser, and when its recordings began."""
 
     hub: HubProcess
+    play: Playwright
     browser: Browser
     rig: Rig
     began_ms: float
@@ -269,6 +272,88 @@ def opening(studio: Studio) -> None:
         console.close()
 
 
+def rooms(studio: Studio) -> None:
+    """The list of meetings, making one, inviting to it."""
+    hub = studio.hub
+    hub.login()
+    for name, hours, org in (
+        ("乡镇安全生产例会", 2, "xiangcheng"),
+        ("村两委换届培训", 26, "xiangyun"),
+        ("河长制月度调度", 50, "yunnanyi"),
+    ):
+        starts = datetime.now(UTC) + timedelta(hours=hours)
+        hub.post("/rooms", {"name": name, "org_id": org, "starts_at": starts.isoformat(), "duration_minutes": 90})
+    with studio.window(DESK, "/rooms") as console:
+        page = console.page
+        shoot(console, "rooms")
+        page.click("#new-room")
+        page.fill("#room-name", "全县防汛工作推进会")
+        page.wait_for_timeout(600)
+        shoot(console, "room-dialog")
+        page.click("#room-save")
+        expect(page.locator("#invite-url")).to_be_visible()
+        expect(page.locator(".invite img")).to_be_visible()
+        page.wait_for_timeout(4000)
+        shoot(console, "invite")
+
+
+def meeting(studio: Studio) -> None:
+    """One meeting, from coming in to its record."""
+    with tempfile.TemporaryDirectory() as folder, venues(studio.hub, studio.play, studio.browser, Path(folder)) as made:
+        phone = made.phone
+        phone.page.goto(made.meeting.invite_url.replace(made.meeting.hub.url, phone.url))
+        phone.page.fill("#join-name", phone.name)
+        phone.page.fill("#join-passcode", made.meeting.passcode)
+        phone.page.locator("#camera-toggle").scroll_into_view_if_needed()
+        phone.page.wait_for_timeout(2500)
+        shoot(phone, "join-phone-check")
+        phone.page.evaluate("scrollTo(0, 0)")
+        phone.page.wait_for_timeout(500)
+        shoot(phone, "join-phone")
+        made.gather()
+        in_meeting(made)
+    with studio.window(DESK, f"/rooms/{made.meeting.room_id}/record") as console:
+        console.page.wait_for_timeout(1500)
+        shoot(console, "room-record")
+
+
+def in_meeting(made: Venues) -> None:
+    """Pictures of every view of the meeting."""
+    chair, village, phone = made.chair, made.village, made.phone
+    village.unmute()
+    chair.page.click("#pull-camera")
+    chair.row("驿站村河道").click()
+    for page in (chair, village, phone):
+        page.sees("驿站村河道", "video")
+    chair.page.mouse.move(5, 5)
+    chair.page.wait_for_timeout(4000)
+    shoot(chair, "meeting-desk")
+    shoot(phone, "meeting-phone")
+    village.page.set_viewport_size({"width": WALL[0], "height": WALL[1]})
+    village.page.click("#layout")
+    village.page.mouse.move(5, 5)
+    village.page.wait_for_timeout(4000)
+    shoot(village, "meeting-grid")
+    roll_call(made)
+    chair.page.mouse.move(5, 5)
+    chair.page.wait_for_timeout(3000)
+    shoot(chair, "roll-call")
+    chair.page.locator("[data-mark=present]").click()
+    chair.page.click("#roll-end")
+    chair.page.wait_for_timeout(1000)
+
+
+def call(studio: Studio) -> None:
+    """A call rings."""
+    with studio.window(PHONE, "/live", "cunwei") as called, studio.window(DESK, "/endpoints") as caller:
+        page = caller.page
+        page.locator("[data-person]").filter(has_text="王秀英").get_by_role("button", name="呼叫", exact=True).click()
+        expect(called.page.locator(".ring")).to_be_visible()
+        called.page.wait_for_timeout(500)
+        shoot(called, "call-phone")
+        called.page.click("#call-decline")
+
+
 SHOTS: dict[str, Callable[[Studio], None]] = {
     "live-4": live_4,
     "live-9": live_9,
@@ -280,6 +365,10 @@ SHOTS: dict[str, Callable[[Studio], None]] = {
     "people": page_at("/people", "people"),
     "import": import_report,
     "opening": opening,
+    "rooms": rooms,
+    "meeting": meeting,
+    "endpoints": page_at("/endpoints", "endpoints"),
+    "call": call,
 }
 
 
@@ -297,7 +386,7 @@ def main() -> None:
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
-            HubProcess(Path(folder) / "hub") as hub,
+            HubProcess(Path(folder) / "hub", env={"XIANGYUN_TLS_PORT": str(free_port())}) as hub,
             sync_playwright() as play,
         ):
             furnish(hub, rig, broken)
@@ -306,7 +395,7 @@ def main() -> None:
             time.sleep(10)
             broken.unplug()
             browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-            studio = Studio(hub, browser, rig, began_ms)
+            studio = Studio(hub, play, browser, rig, began_ms)
             time.sleep(max(0.0, began_ms / 1000 + HISTORY_S - time.time()))
             for name in wanted.names or SHOTS:
                 SHOTS[name](studio)

@@ -117,11 +117,21 @@ def test_the_console_speaks_english_too(console: Console):
     console.page.locator(".who").click()
     console.page.get_by_text("English").click()
     expect(console.page.locator("h1")).to_have_text("Live")
-    assert console.menu() == ["Live", "Playback", "Cameras", "Import", "Storage", "Users & orgs", "Audit"]
+    assert console.menu() == [
+        "Live",
+        "Meetings",
+        "Playback",
+        "Endpoints",
+        "Cameras",
+        "Import",
+        "Storage",
+        "Users & orgs",
+        "Audit",
+    ]
     console.choose("礼堂")
     console.says("hall", "H.265")
     console.page.reload()
     expect(console.page.locator("h1")).to_have_text("Live")
-    for path in ("replay/gate", "cameras", "import", "storage", "people", "audit"):
+    for path in ("replay/gate", "rooms", "endpoints", "cameras", "import", "storage", "people", "audit"):
         console.open(f"/{path}")
         expect(console.page.locator("h1")).not_to_have_text("Live")

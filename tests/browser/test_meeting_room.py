@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import County, NewAttendee
 from tests.browser.console import SUB_LOOP_MS
-from tests.browser.meeting import COUNT_PEERS, Meeting
+from tests.browser.meeting import COUNT_PEERS, COUNTY_NAME, Meeting
 from tests.hub_process import wait_for
 
 
@@ -121,3 +121,30 @@ def test_a_wrong_passcode_lets_nobody_in_and_says_so(attend: NewAttendee, meetin
     guest.page.click("#join-button")
     guest.is_in()
     assert time.monotonic() - began < 60
+
+
+def test_a_phone_joins_over_https_by_the_name_of_the_county(attend: NewAttendee, county: County):
+    chair = attend("管理员").join(is_chair=True)
+    phone = attend("王秀英", width=390, height=844, has_touch=True, ignore_https_errors=True)
+    phone.url = county.https_url.replace("127.0.0.1", COUNTY_NAME)
+    phone.join()
+    assert phone.page.evaluate("isSecureContext && location.hostname") == COUNTY_NAME
+    phone.sees("管理员")
+    chair.sees("王秀英")
+    phone.unmute()
+    chair.hears_a_beep()
+
+
+def test_without_https_the_page_says_what_to_do_and_lets_one_watch(attend: NewAttendee, county: County):
+    chair = attend("管理员").join(is_chair=True)
+    guest = attend("王秀英")
+    guest.url = county.hub.url.replace("127.0.0.1", COUNTY_NAME)
+    guest.page.goto(guest.meeting.invite_url.replace(guest.meeting.hub.url, guest.url))
+    expect(guest.page.get_by_text("请用 https:// 开头的地址打开本页").first).to_be_visible()
+    guest.page.fill("#join-name", guest.name)
+    guest.page.fill("#join-passcode", guest.meeting.passcode)
+    guest.page.click("#join-button")
+    guest.is_in()
+    guest.sees("管理员")
+    chair.unmute()
+    guest.hears_a_beep()

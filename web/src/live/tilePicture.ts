@@ -13,6 +13,9 @@ import { PictureWatch, type AudioPath, type PictureState } from './pictureState'
 import type { Size } from './quality'
 import { retryAfterFailure } from './retryPolicy'
 
+const TICK_MS = 500
+const UNCOUNTED_MS = 1_500
+
 export interface PictureListener {
   onState(state: PictureState): void
   onFigures(figures: LiveFigures | null): void
@@ -31,6 +34,8 @@ export class TilePicture {
   private previous: Reading | null = null
   private state: PictureState = { kind: 'connecting' }
   private retry: ReturnType<typeof setTimeout> | undefined
+  private readonly ticker: ReturnType<typeof setInterval>
+  private countedMs = 0
 
   constructor(
     private readonly client: SessionClient,
@@ -40,6 +45,7 @@ export class TilePicture {
   ) {
     this.watch.begin(performance.now())
     this.say({ kind: 'connecting' })
+    this.ticker = setInterval(() => this.tick(), TICK_MS)
     this.picture = client.view(source, 'video', 'video', {
       onTrack: (track) => this.put('video', track),
       onState: (state) => this.viewChanged(state),
@@ -81,6 +87,7 @@ export class TilePicture {
 
   close(): void {
     clearTimeout(this.retry)
+    clearInterval(this.ticker)
     this.picture.close()
     this.noise?.close()
     for (const track of this.media.getTracks()) this.media.removeTrack(track)
@@ -104,8 +111,14 @@ export class TilePicture {
     else if (this.state.kind === 'failed' && next.kind === 'on') this.wait()
   }
 
+  /** Where the browser counts nothing (there is no slot, no connection), nothing comes either. */
+  private tick(): void {
+    if (performance.now() - this.countedMs > UNCOUNTED_MS) this.judge(null)
+  }
+
   private measured(reports: StatsReport[]): void {
     const now = readingOf(reports)
+    this.countedMs = performance.now()
     this.judge(now)
     if (now && this.previous && this.state.kind === 'playing')
       this.listener.onFigures(figuresOf(this.previous, now, serverClock.now(), serverClock.errorMs))

@@ -139,8 +139,8 @@ export class SessionClient {
   /** A page that was reloaded, or a worker that knows nothing: everything is made anew. */
   private startConnections(welcome: Welcome): void {
     this.subscriber?.close()
-    this.audioSlots.clear()
-    this.subscriptions.forgetTold()
+    this.subscriber = null
+    this.slotsVoid()
     this.subscriber = new Subscriber(
       {
         request: (type: string, fields: object) => this.link.request(type, fields),
@@ -155,6 +155,7 @@ export class SessionClient {
 
   private slotsVoid(): void {
     this.audioSlots.clear()
+    this.tellAudio()
     this.subscriptions.forgetTold()
     this.views.changed((mid) => this.trackOf(mid))
     void Promise.resolve().then(() => this.sync())
@@ -294,14 +295,13 @@ export class SessionClient {
 
   private async measure(): Promise<void> {
     const { subscriber } = this
-    if (this.linkState.kind !== 'open' || !subscriber) {
-      this.listener.onQuality?.(this.linkState.kind === 'ended' ? null : 0, null)
-      return
-    }
+    // Pictures come from the worker and may go on, or stop, while the line to the api is broken.
+    if (this.linkState.kind !== 'open') this.listener.onQuality?.(this.linkState.kind === 'ended' ? null : 0, null)
+    if (!subscriber) return
     const [received, sent] = await Promise.all([subscriber.stats(), this.publisher?.stats() ?? Promise.resolve([])])
     if (this.subscriber !== subscriber) return
     this.views.measured(byMid(received, subscriber.midsByTrackId()))
-    this.tellQuality([...received, ...sent])
+    if (this.linkState.kind === 'open') this.tellQuality([...received, ...sent])
   }
 
   private tellQuality(reports: StatsReport[]): void {
