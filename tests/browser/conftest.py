@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.console import ARGS, CHROMIUM, USER_PASSWORD, Console, Rig
 from tests.browser.meeting import MEDIA_ARGS, Attendee, Meeting, new_meeting
@@ -17,8 +17,6 @@ from tests.hub_process import ADMIN_PASSWORD, ROOT, HubProcess, free_port
 
 NewConsole = Callable[..., Console]
 NewAttendee = Callable[..., Attendee]
-expect.set_options(timeout=15_000)
-"""A state is waited for as long as a slow machine may need; what must be quick says so itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ ARGS = [
 PIXELS = Path(__file__).with_name("pixels.js")
 MAIN_LOOP_MS, SUB_LOOP_MS = 60_000, 600_000
 USER_PASSWORD = "Dorf-Wache-2026"
+expect.set_options(timeout=20_000)
+"""A state is waited for as long as a slow machine may need; what must be quick says so itself."""
 # A page that is being left, or whose hub is being killed, says so in its console; everything else is a fault.
 _EXPECTED_NOISE = re.compile(
     r"Failed to load resource|net::ERR_|ERR_CONNECTION|the server responded with a status"

@@ -81,7 +81,7 @@ def shoot(console: Console, name: str) -> None:
     """Save what the window shows as docs/screenshots/`name`.png."""
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw.png"
-        console.page.screenshot(path=raw)
+        console.page.screenshot(path=raw, timeout=120_000)
         target = FOLDER / f"{name}.png"
         if raw.stat().st_size <= MAX_BYTES:
             shutil.copyfile(raw, target)

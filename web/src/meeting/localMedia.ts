@@ -3,7 +3,7 @@
  * it. Whoever publishes is told every new track; a fault is a fact to show, never an exception to the page.
  */
 import { ref, shallowRef } from 'vue'
-import type { UplinkPlan } from '@/session/encodings'
+import { capturePlan, type UplinkPlan } from '@/session/encodings'
 import { DeviceError, listDevices, onDevicesChanged, openCamera, openMicrophone, type DeviceChoice, type DeviceFault, type DeviceKind } from './devices'
 
 export type TrackChanged = (device: DeviceKind, track: MediaStreamTrack | null) => unknown
@@ -51,6 +51,15 @@ export class LocalMedia {
     } finally {
       this.isBusy.value = false
     }
+  }
+
+  /** Another size and rate, of a camera that is open too. */
+  async replan(plan: UplinkPlan): Promise<void> {
+    if (this.plan === plan) return
+    this.plan = plan
+    const { width, height, frameRate } = capturePlan(plan)
+    const wish = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: frameRate } }
+    await this.camera.value?.applyConstraints(wish).catch(() => undefined)
   }
 
   shut(device: DeviceKind): void {
