@@ -21,7 +21,6 @@ from streams.rooms.directory import RoomDirectory
 from streams.rooms.gateway import CHANNEL_NAME, serve
 from streams.rooms.remote import OtherWorkers
 from streams.rooms.room import Room
-from streams.rooms.seat import RoomSource
 from streams.session import app as sessions_app
 from streams.session import foreign as foreign_app
 from streams.session.accounts import Accounts
@@ -83,11 +82,8 @@ class Meetings:
                 notify=notify,
             )
         )
-        self.foreign = ForeignSoftware(engine, plane, recorded, self._shown, whep)
+        self.foreign = ForeignSoftware(engine, plane, recorded, self.rooms, whep)
         self.rooms.listen(lambda room: self.foreign.room_changed(room.state.id))
-
-    def _shown(self, room_id: str) -> tuple[RoomSource, ...]:
-        return self.rooms.room(room_id).sources
 
     async def start(self, relay: RelayNode) -> None:
         """Restore the rooms, join them to those of other workers, and begin to look after sessions."""

@@ -47,9 +47,7 @@ class Bearer:
 async def publish(ctx: ApiContext, bearer: Bearer, room_id: str, offer: bytes) -> MediaAnswer:
     """Take a seat for a publisher and answer its offer; HubError as for joining, or of the worker."""
     opening, link = await _begin(ctx, bearer, room_id, WHIP)
-    claims = opening.frame(link.slot, {})["open"]["seat"]
-    seat = base64.b64encode(json.dumps(claims, ensure_ascii=False).encode()).decode()
-    return await _offer(ctx, bearer, opening, (link, f"/rooms/{room_id}/whip", {"X-Xiangyun-Seat": seat}), offer)
+    return await _offer(ctx, bearer, opening, (link, f"/rooms/{room_id}/whip"), offer)
 
 
 async def watch(ctx: ApiContext, bearer: Bearer, room_id: str, source: str, offer: bytes) -> MediaAnswer:
@@ -62,7 +60,7 @@ async def watch(ctx: ApiContext, bearer: Bearer, room_id: str, source: str, offe
     except HubError as error:
         await sessions.note_end(ctx, opening.session.id, error.code)
         raise
-    return await _offer(ctx, bearer, opening, (link, f"/rooms/{room_id}/whep?source={source}", {}), offer)
+    return await _offer(ctx, bearer, opening, (link, f"/rooms/{room_id}/whep?source={source}"), offer)
 
 
 async def _begin(ctx: ApiContext, bearer: Bearer, room_id: str, kind: str) -> tuple[Opening, WorkerLink]:
@@ -87,11 +85,13 @@ async def _check_room(ctx: ApiContext, token: str, room_id: str) -> None:
 
 
 async def _offer(
-    ctx: ApiContext, bearer: Bearer, opening: Opening, way: tuple[WorkerLink, str, dict[str, str]], offer: bytes
+    ctx: ApiContext, bearer: Bearer, opening: Opening, way: tuple[WorkerLink, str], offer: bytes
 ) -> MediaAnswer:
-    link, path, more = way
+    link, path = way
     session = opening.session
-    headers = {**private_headers(bearer.actor, session.id), "Content-Type": SDP, **more}
+    claims = json.dumps(opening.frame(link.slot, {})["open"]["seat"], ensure_ascii=False)
+    headers = {**private_headers(bearer.actor, session.id), "Content-Type": SDP}
+    headers["X-Xiangyun-Seat"] = base64.b64encode(claims.encode()).decode()
     headers["X-Xiangyun-User"] = session.user_id or session.participant_id or ""
     try:
         async with translated("worker"):

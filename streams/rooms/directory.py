@@ -24,7 +24,8 @@ from streams.rooms.journal import Journal, JournalEntry, load
 from streams.rooms.machine import open_room
 from streams.rooms.refusals import Code, Refused, error_of
 from streams.rooms.room import Room, RoomWorld
-from streams.rooms.seat import RoomEvents, RoomPort, SeatClaims
+from streams.rooms.seat import RoomEvents, RoomPort, RoomSource, SeatClaims
+from streams.rooms.seating import check_viewer, is_sent_away
 from streams.rooms.values import Phase, RoomState
 
 log = structlog.get_logger(__name__)
@@ -183,6 +184,21 @@ class RoomDirectory:
         if room is not None or room_id in self.kept:
             raise error_of(Code.ROOM_ENDED, "the room has ended")
         raise error_of(Code.ROOM_NOT_FOUND, "no such room on this worker")
+
+    def sources(self, room_id: str) -> tuple[RoomSource, ...]:
+        """Return what a room shows now; HubError `room_not_found`, `room_ended`."""
+        return self.room(room_id).sources
+
+    def check_viewer(self, claims: SeatClaims) -> None:
+        """Let somebody watch who takes no seat; HubError `in_lobby`, `room_locked`, `room_not_found`, `room_ended`."""
+        try:
+            check_viewer(self.room(claims.room_id).state, claims.participant_id, claims.user_id, claims.role)
+        except Refused as refused:
+            raise refused.refusal.as_error() from None
+
+    def is_sent_away(self, claims: SeatClaims) -> bool:
+        """Tell whether somebody who watches without a seat was removed meanwhile; HubError as `sources`."""
+        return is_sent_away(self.room(claims.room_id).state, claims.participant_id, claims.user_id)
 
     def find(self, room_id: str) -> Room | KeptRoom:
         """Return a room, open or ended; HubError `room_not_found`."""

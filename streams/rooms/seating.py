@@ -106,7 +106,7 @@ def _check_door(state: RoomState, role: Role, former: Seat | None) -> None:
 
 def _new_seat(state: RoomState, values: Mapping[str, Any], former: Seat | None, now_us: int) -> Seat:
     kind, role = SeatKind(values["kind"]), Role(values["role"])
-    is_removed = former is not None and former.is_removed
+    is_removed = _is_removed(state, former, values.get("user_id", ""))
     seat = Seat(
         id=values["target"],
         kind=kind,
@@ -134,6 +134,33 @@ def _new_seat(state: RoomState, values: Mapping[str, Any], former: Seat | None, 
     if state.is_all_muted and seat.role is not Role.CHAIR:
         seat = replace(seat, muted_self=seat.muted_self | {TrackName.MICROPHONE})
     return seat
+
+
+def _is_removed(state: RoomState, former: Seat | None, user_id: str) -> bool:
+    """Tell whether somebody was sent away, from this seat or from another one of the same account."""
+    if former is not None and former.is_removed:
+        return True
+    return bool(user_id) and any(each.is_removed and each.user_id == user_id for each in state.gone.values())
+
+
+def check_viewer(state: RoomState, seat_id: str, user_id: str, role: Role) -> None:
+    """Refuse who wants to watch without taking a seat, and would wait in the lobby or stand before a locked door.
+
+    Who sits inside, by this seat or another one of the account, may watch anyhow.
+    """
+    own = [each for each in state.seats.values() if each.id == seat_id or (user_id and each.user_id == user_id)]
+    if role is Role.CHAIR or any(not each.is_in_lobby for each in own if each.kind is not SeatKind.CAMERA):
+        return
+    if state.has_lobby or own or _is_removed(state, state.gone.get(seat_id), user_id):
+        raise Refused(Code.IN_LOBBY, "not admitted")
+    if state.is_locked and seat_id not in state.gone:
+        raise Refused(Code.ROOM_LOCKED, "the room is locked")
+
+
+def is_sent_away(state: RoomState, seat_id: str, user_id: str) -> bool:
+    """Tell whether somebody who watches without a seat was removed from one meanwhile, and sits on no other."""
+    is_here = any(each.id == seat_id or (user_id and each.user_id == user_id) for each in state.seats.values())
+    return not is_here and _is_removed(state, state.gone.get(seat_id), user_id)
 
 
 def _seated(state: RoomState, seat: Seat, now_us: int) -> Accepted:
@@ -233,6 +260,12 @@ def admit(state: RoomState, command: Command, now_us: int) -> Accepted:
 
 
 def _admitted(state: RoomState, seat: Seat, now_us: int) -> Accepted:
+    if seat.is_removed and seat.user_id:
+        gone = {
+            key: replace(each, is_removed=False) if each.user_id == seat.user_id else each
+            for key, each in state.gone.items()
+        }
+        state = replace(state, gone=gone)
     return _seated(state, replace(seat, is_in_lobby=False, is_removed=False), now_us)
 
 

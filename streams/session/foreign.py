@@ -1,14 +1,15 @@
 """Foreign software in rooms: WHIP publishers have a seat, WHEP viewers see what the room shows.
 
 Made by the wiring beside the session directory; `make_router` are its private routes. A WHIP session is a seat of kind
-`whip` whose gate the room sets like everybody's. What a WHEP viewer watches ends when the room no longer shows it.
+`whip` whose gate the room sets like everybody's. A WHEP viewer takes no seat, but stands before the same door: lobby, lock
+and removal hold for it. What it watches ends when the room no longer shows it, or sends its person away.
 Serves rooms whose home is this worker; the api forwards there.
 """
 
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Protocol
 
@@ -33,8 +34,21 @@ log = structlog.get_logger(__name__)
 
 ROOM_TIMEOUT_S = 5.0
 
-Shown = Callable[[str], tuple[RoomSource, ...]]
-"""`shown(room_id)`: what a room of this worker shows now; HubError `room_not_found`, `room_ended`."""
+
+class Door(Protocol):
+    """What viewers ask of the rooms of this worker; HubError `room_not_found`, `room_ended`."""
+
+    def sources(self, room_id: str) -> tuple[RoomSource, ...]:
+        """Return what a room shows now."""
+        ...
+
+    def check_viewer(self, claims: SeatClaims) -> None:
+        """Let somebody watch without a seat; HubError also `in_lobby`, `room_locked`."""
+        ...
+
+    def is_sent_away(self, claims: SeatClaims) -> bool:
+        """Tell whether somebody was removed meanwhile."""
+        ...
 
 
 class Ender(Protocol):
@@ -82,15 +96,16 @@ class WhipSeat:
 class ForeignSoftware:
     """WHIP and WHEP in the rooms of one worker."""
 
-    def __init__(self, engine: WebRtcEngine, plane: Plane, rooms: RoomsPort, shown: Shown, whep: WhepEndpoint) -> None:
+    def __init__(self, engine: WebRtcEngine, plane: Plane, rooms: RoomsPort, door: Door, whep: WhepEndpoint) -> None:
         """Prepare; `whep` is the worker's, shared with viewers outside of rooms."""
         self._plane = plane
         self._rooms = rooms
-        self._shown = shown
+        self._door = door
         self._whep = whep
         self._owner = Owner("foreign software")
         self._seats: dict[str, WhipSeat] = {}
-        self._viewers: dict[str, tuple[str, SourceId]] = {}
+        self._viewers: dict[str, tuple[SeatClaims, SourceId]] = {}
+        whep.listen(self.viewer_ended)
         self.whip = WhipEndpoint(engine, WhipEvents(self._started, self._ended, self._level))
 
     async def publish(self, offer_sdp: str, claims: SeatClaims, session_id: str) -> str:
@@ -147,28 +162,35 @@ class ForeignSoftware:
         """End the sessions of a participant whose seat is gone."""
         self._owner.start(self.whip.close_source(source, cause), f"end {source}")
 
-    async def watch(self, room_id: str, source: SourceId, offer_sdp: str, session_id: str, user_id: str) -> WhepAnswer:
-        """Answer a viewer of something a room shows; HubError DENIED `not_permitted` when it shows it not."""
-        shown = next((each for each in self._shown(room_id) if each.source == source and each.is_visible), None)
-        if shown is None:
+    async def watch(
+        self, claims: SeatClaims, source: SourceId, offer_sdp: str, session_id: str, user_id: str
+    ) -> WhepAnswer:
+        """Answer a viewer of something a room shows; HubError DENIED `not_permitted` when it shows it not, or of the door."""
+        self._door.check_viewer(claims)
+        shown = next((each for each in self._door.sources(claims.room_id) if each.source == source), None)
+        if shown is None or not shown.is_visible:
             raise HubError(ErrorKind.DENIED, "the room does not show this", code="not_permitted")
-        answer = await self._whep.create_for(offer_sdp, source, session_id, user_id, slot=shown.slot)
-        self._viewers[session_id] = (room_id, source)
-        return answer
+        self._viewers[session_id] = (claims, source)
+        try:
+            return await self._whep.create_for(offer_sdp, source, session_id, user_id, slot=shown.slot)
+        except BaseException:
+            self.viewer_ended(session_id)
+            raise
 
     def viewer_ended(self, session_id: str) -> None:
         """Take notice that a WHEP session is over."""
         self._viewers.pop(session_id, None)
 
     def room_changed(self, room_id: str) -> None:
-        """End who watches what the room no longer shows."""
-        if not any(room == room_id for room, _ in self._viewers.values()):
+        """End who watches what the room no longer shows, and who was sent away."""
+        viewers = [(name, *each) for name, each in self._viewers.items() if each[0].room_id == room_id]
+        if not viewers:
             return
         try:
-            shown = {each.source for each in self._shown(room_id)}
+            shown = {each.source for each in self._door.sources(room_id)}
+            lost = [name for name, claims, source in viewers if source not in shown or self._door.is_sent_away(claims)]
         except HubError:
-            shown = set()
-        lost = [name for name, (room, source) in self._viewers.items() if room == room_id and source not in shown]
+            lost = [name for name, _, _ in viewers]
         if lost:
             self._owner.start(self._whep.close_sessions(lost), f"viewers of {room_id}")
 
@@ -230,11 +252,13 @@ def make_router(foreign: ForeignSoftware) -> APIRouter:
         request: Request,
         user: Annotated[str, Header(alias="X-Xiangyun-User")],
         session: Annotated[str, Header(alias="X-Xiangyun-Session")],
+        seat: Annotated[str, Header(alias="X-Xiangyun-Seat", max_length=8192)],
         source: Annotated[str, Query(max_length=80)],
     ) -> Response:
         parse_source(source)
+        claims = read_claims(seat, check_id(room_id))
         offer = await text_of(request)
-        answer = await foreign.watch(check_id(room_id), SourceId(source), offer, check_session(session), user)
+        answer = await foreign.watch(claims, SourceId(source), offer, check_session(session), user)
         response = Response(answer.sdp, status_code=201, media_type=SDP)
         response.headers["Location"] = f"/whep/sessions/{session}"
         response.headers["X-Xiangyun-Audio"] = answer.audio

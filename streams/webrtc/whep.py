@@ -54,8 +54,13 @@ class WhepEndpoint:
         self._max_viewers = max_viewers
         self._owner = Owner("whep")
         self._viewers: dict[str, Viewer] = {}
+        self._listeners: tuple[Callable[[str], None], ...] = ()
         self.ended: dict[str, int] = {}
         """How many sessions ended, by cause."""
+
+    def listen(self, on_ended: Callable[[str], None]) -> None:
+        """Call `on_ended(session_id)` as well at the end of every session."""
+        self._listeners = (*self._listeners, on_ended)
 
     async def aclose(self) -> None:
         """End every session. Idempotent."""
@@ -143,6 +148,8 @@ class WhepEndpoint:
         self._plane.release(viewer.publication)
         resource_id = identity.source.partition("/")[2]
         self._on_session_end(identity.session_id, identity.user_id, resource_id, cause.value, stats)
+        for on_ended in self._listeners:
+            on_ended(identity.session_id)
 
     async def _end_all(self, viewers: Iterable[Viewer], cause: EndCause) -> None:
         await asyncio.gather(*(self._end(viewer, cause) for viewer in viewers))

@@ -134,7 +134,7 @@ class Model:
             out.add("microphone")
         if self.content == who["id"]:
             out.add("screen")
-            if not silent and "screen-audio" not in who["chair_muted"]:
+            if self.speaks(who) and "screen-audio" not in who["chair_muted"]:
                 out.add("screen-audio")
         return out - who["self_muted"]
 
@@ -163,12 +163,12 @@ class Model:
             "shower": "",
         }  # fmt: skip
         if old is not None:
-            who["banned"] = old["banned"]
-            who["lobby"] = who["lobby"] or old["banned"]
             who["chair_muted"], who["self_muted"] = set(old["chair_muted"]), set(old["chair_muted"])
             who["heads"] = body.get("head_count") or old["heads"]
             if old["claimed"] == role:
                 who["role"] = old["role"]
+        who["banned"] = any(p["banned"] and (p is old or (user and p["user"] == user)) for p in self.former.values())
+        who["lobby"] = who["lobby"] or who["banned"]
         if self.all_muted and who["role"] != "chair":
             who["self_muted"].add("microphone")
         self.people[pid] = who
@@ -229,6 +229,9 @@ class Model:
 
     def admit(self, _by, body):
         who = self.people[body["target"]]
+        if who["banned"] and who["user"]:
+            for other in self.former.values():
+                other["banned"] = other["banned"] and other["user"] != who["user"]
         who["lobby"] = who["banned"] = False
         self.enter(who)
 

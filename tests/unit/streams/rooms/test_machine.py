@@ -10,7 +10,9 @@ from streams.rooms.effects import Left, Muted, UnmuteAsked
 from streams.rooms.journal import JournalEntry
 from streams.rooms.machine import RULES, open_room, replay
 from streams.rooms.policy import allowed
+from streams.rooms.refusals import Refused
 from streams.rooms.rights import RIGHTS
+from streams.rooms.seating import check_viewer, is_sent_away
 from streams.rooms.values import Mark, Role, SeatKind
 from tests.unit.streams.rooms.meeting import Meeting, usual
 from tests.unit.streams.rooms.schedules import ACTIONS, run
@@ -138,6 +140,42 @@ def test_who_was_removed_waits_in_the_lobby() -> None:
     assert meeting.do("chat", "east", text="好") == "in_lobby"
     assert meeting.do("admit", "chair", target="east") == ""
     assert meeting.do("chat", "east", text="好") == ""
+
+
+def test_who_was_removed_waits_in_the_lobby_with_another_seat_of_the_account_as_well() -> None:
+    meeting = usual()
+    again = {"name": "x", "role": Role.ATTENDEE, "kind": SeatKind.PERSON, "user_id": "u-east"}
+    meeting.do("remove", "chair", target="east")
+    assert meeting.do("join", target="east-2", **again) == ""
+    assert meeting.seat("east-2").is_in_lobby
+    assert meeting.do("admit", "chair", target="east-2") == ""
+    assert meeting.do("join", target="east-3", **again) == ""
+    assert not meeting.seat("east-3").is_in_lobby, "let in again, it is forgotten"
+    assert meeting.do("join", target="stranger", **{**again, "user_id": ""}) == ""
+    assert not meeting.seat("stranger").is_in_lobby
+
+
+def test_who_watches_without_a_seat_stands_before_the_same_door() -> None:
+    meeting = usual()
+
+    def refusal(seat: str, user: str = "", role: Role = Role.ATTENDEE) -> str:
+        try:
+            check_viewer(meeting.state, seat, user, role)
+        except Refused as refused:
+            return refused.refusal.code.value
+        return ""
+
+    assert refusal("new") == ""
+    meeting.do("remove", "chair", target="west")
+    assert (refusal("west"), refusal("new", "u-west")) == ("in_lobby", "in_lobby")
+    assert is_sent_away(meeting.state, "new", "u-west")
+    assert not is_sent_away(meeting.state, "new", "u-east")
+    meeting.do("lock", "chair")
+    assert (refusal("new"), refusal("new", "u-east"), refusal("new", "u-9", Role.CHAIR)) == ("room_locked", "", "")
+    meeting.do("set_lobby", "chair", has_lobby=True)
+    meeting.do("unlock", "chair")
+    meeting.join("late")
+    assert (refusal("new"), refusal("late"), refusal("east")) == ("in_lobby", "in_lobby", "")
 
 
 def test_the_host_cannot_be_removed_by_whom_it_gave_the_chair() -> None:

@@ -46,6 +46,18 @@ def test_a_roll_call_silences_all_but_the_called_and_the_chair() -> None:
     assert microphones(meeting.state) == ("chair", "speaker", "east"), "the mute is there again"
 
 
+def test_the_sound_of_a_screen_is_heard_of_who_may_speak_only() -> None:
+    meeting = usual()
+    assert meeting.do("share_start", "east") == ""
+    assert sends(meeting, "east") == {CAM, MIC, SCREEN, SOUND}
+    meeting.do("mute", "chair", target="east")
+    assert sends(meeting, "east") == {CAM, SCREEN}, "a voice could be sent as it"
+    meeting.do("unmute", "chair", target="east")
+    assert sends(meeting, "east") == {CAM, SCREEN, SOUND}, "the microphone stays off until its owner opens it"
+    meeting.do("mute_all", "chair", is_locked=True)
+    assert sends(meeting, "east") == {CAM, SCREEN}
+
+
 def test_a_camera_with_sound_is_silent_during_a_roll_call() -> None:
     meeting = usual()
     meeting.do("show_camera", camera_id="gate", name="大门")

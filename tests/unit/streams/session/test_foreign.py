@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +33,10 @@ class FakeWhep:
     def __init__(self) -> None:
         self.opened: dict[str, tuple[str, str]] = {}
         self.closed: list[str] = []
+        self.listeners: list[Callable[[str], None]] = []
+
+    def listen(self, on_ended: Callable[[str], None]) -> None:
+        self.listeners.append(on_ended)
 
     async def create_for(self, offer: str, source: SourceId, session: str, user: str, *, slot: str = "") -> WhepAnswer:
         self.opened[session] = (source, slot)
@@ -40,6 +44,8 @@ class FakeWhep:
 
     async def close_sessions(self, sessions: Iterable[str]) -> int:
         self.closed += sessions
+        for name in sessions:
+            self.listeners[0](name)
         return len(self.closed)
 
 
@@ -62,7 +68,7 @@ async def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **config: Any
     monkeypatch.setattr(module, "names_of", names_of)
     async with world(tmp_path, **config) as at:
         whep = FakeWhep()
-        made = ForeignSoftware(SimpleNamespace(), at.plane, at.rooms, lambda name: at.rooms.room(name).sources, whep)  # type: ignore[arg-type]
+        made = ForeignSoftware(SimpleNamespace(), at.plane, at.rooms, at.rooms, whep)  # type: ignore[arg-type]
         at.rooms.listen(lambda room: made.room_changed(room.state.id))
         try:
             yield SimpleNamespace(at=at, made=made, whep=whep, publishers=publishers, room=at.rooms.rooms["room-1"])
@@ -151,15 +157,45 @@ async def test_a_viewer_sees_what_the_room_shows_as_long_as_it_does(
     async with foreign(tmp_path, monkeypatch) as it:
         source = SourceId("participant/p-9")
         with pytest.raises(HubError) as caught:
-            await it.made.watch("room-1", source, SDP, "whep-1", "u-1")
+            await it.made.watch(claims("p-8"), source, SDP, "whep-1", "u-1")
         assert caught.value.code == "not_permitted"
         await it.made.publish(SDP, claims(), "whip-1")
         await settled(lambda: it.room.sources)
-        answer = await it.made.watch("room-1", source, SDP, "whep-1", "u-1")
+        answer = await it.made.watch(claims("p-8"), source, SDP, "whep-1", "u-1")
         assert answer.sdp == "answer"
         assert it.whep.opened == {"whep-1": (source, "w0")}
         await it.made.whip.delete("whip-1")
         await settled(lambda: it.whep.closed == ["whep-1"])
+        assert it.made._viewers == {}, "what is over is not remembered"
+
+
+@pytest.mark.parametrize(("config", "code"), [({"lobby": True}, "in_lobby"), ({"locked": True}, "room_locked")])
+async def test_a_viewer_stands_before_the_same_door_as_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], code: str
+) -> None:
+    async with foreign(tmp_path, monkeypatch, **config) as it:
+        await it.at.join("p-1", Role.CHAIR)
+        source = SourceId("participant/p-1")
+        with pytest.raises(HubError) as caught:
+            await it.made.watch(claims("p-8"), source, SDP, "whep-1", "u-p-8")
+        assert caught.value.code == code
+        with pytest.raises(HubError) as caught:
+            await it.made.watch(claims("p-1"), source, SDP, "whep-1", "u-p-1")
+        assert caught.value.code == "not_permitted", "who sits inside is judged by what is shown"
+
+
+async def test_who_is_removed_watches_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with foreign(tmp_path, monkeypatch) as it:
+        chair = await it.at.join("p-1", Role.CHAIR)
+        await it.at.join("p-8", Role.ATTENDEE)
+        await it.made.publish(SDP, claims(), "whip-1")
+        await settled(lambda: it.room.sources)
+        await it.made.watch(claims("p-8"), SourceId("participant/p-9"), SDP, "whep-1", "u")
+        await chair.ask("chair", action="remove", target="p-8")
+        await settled(lambda: it.whep.closed == ["whep-1"])
+        with pytest.raises(HubError) as caught:
+            await it.made.watch(claims("p-8"), SourceId("participant/p-9"), SDP, "whep-2", "u")
+        assert caught.value.code == "in_lobby"
 
 
 async def test_at_the_end_of_the_worker_the_seat_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
