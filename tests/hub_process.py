@@ -182,10 +182,18 @@ class HubProcess:
         found = {"supervisor": self.process.pid}
         for pid, title in children(self.process.pid):
             for role in ("worker 0", "worker 1", "replay", "valkey", "api"):
-                if role in title and role not in found:
+                if role not in found and is_titled(title, role):
                     found[role] = pid
                     break
         return found
+
+
+def is_titled(title: str, role: str) -> bool:
+    """Tell whether a command line is that of a role: `python -m api.processes.spare` is not `api`."""
+    if role == "valkey":
+        return "valkey-server" in title
+    words = title.split()
+    return words == ["xiangyun", *role.split()] or " ".join(words).endswith(f"api.processes.{role}")
 
 
 def children(parent: int) -> Iterator[tuple[int, str]]:
