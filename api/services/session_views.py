@@ -58,7 +58,10 @@ async def begin(ctx: ApiContext, session: SessionRow, camera_id: str, trace_id: 
             session_id=session.id, room_id=session.room_id if is_shown else None,
         )  # fmt: skip
         await live.add(connection, row)
-        await audit.append(connection, _entry(row, row.started_us, "view.start", trace_id, {}))
+        await audit.append(
+            connection,
+            _entry(row, row.started_us, "view.start", trace_id, {"room": session.room_id} if session.room_id else {}),
+        )
     return View(row.id, camera_id, slot, is_shown)
 
 

@@ -288,7 +288,7 @@ async def control_plane(url: str, **options: Any) -> AsyncIterator[Plane]:
         await db.aclose()
 
 
-async def eventually(claim: Any, within_s: float = 5.0) -> None:
+async def eventually(claim: Any, within_s: float = 20.0) -> None:
     """Wait until the async `claim()` is true."""
     deadline_s = time.monotonic() + within_s
     while not await claim():

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 class Page:

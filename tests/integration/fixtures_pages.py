@@ -21,7 +21,7 @@ class RealPage:
         self.told: list[dict[str, Any]] = []
         self._ids = 0
 
-    def next(self, timeout_s: float = 15.0) -> dict[str, Any]:
+    def next(self, timeout_s: float = 60.0) -> dict[str, Any]:
         """Return the next message; `{}` when the server has closed."""
         try:
             message: dict[str, Any] = json.loads(self.socket.recv(timeout_s))
@@ -61,12 +61,12 @@ class RealPage:
 def page(hub: HubProcess, query: str = "", **more: Any) -> Iterator[RealPage]:
     """Open a page; it is gone at the end."""
     with connect(
-        f"ws://127.0.0.1:{hub.port}/api/v1/session{query}", open_timeout=15, close_timeout=2, **more
+        f"ws://127.0.0.1:{hub.port}/api/v1/session{query}", open_timeout=60, close_timeout=2, **more
     ) as socket:
         yield RealPage(socket)
 
 
-def resumed(hub: HubProcess, secret: str, within_s: float = 20.0) -> dict[str, Any]:
+def resumed(hub: HubProcess, secret: str, within_s: float = 60.0) -> dict[str, Any]:
     """Come back as a page does, again and again; return the welcome."""
     deadline_s = time.monotonic() + within_s
     while True:
