@@ -36,9 +36,15 @@ class _Held:
 
     opened: asyncio.Future[Publication]
     opener: Opener
+    slot: str
     holders: int = 0
     opening: asyncio.Task[None] | None = None
     linger: asyncio.TimerHandle | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it was opened and has ended."""
+        return self.publication is not None and self.publication.is_ended
 
     @property
     def publication(self) -> Publication | None:
@@ -90,8 +96,9 @@ class Plane:
         own = self._own.get(source)
         if own is not None:
             return own
+        slot = slot or self.slot
         held = self._held.get(source)
-        if held is not None and held.publication is not None and held.publication.is_ended:
+        if held is not None and (held.is_over or held.slot != slot):
             self._outlive(held)
             held = None
         held = held or self._begin(source, slot)
@@ -108,13 +115,13 @@ class Plane:
             raise
 
     def _outlive(self, held: _Held) -> None:
-        """Keep an ended publication until the last who holds it has let go; newcomers get another."""
+        """Keep a publication that ended or has moved until its last holder lets go; newcomers get another."""
         if held.holders:
             self._outlived.append(held)
 
     def _begin(self, source: SourceId, slot: str) -> _Held:
         """Open a source for all who want it: one who gives up does not spoil it for the others."""
-        held = _Held(asyncio.get_running_loop().create_future(), self._opener(source, slot))
+        held = _Held(asyncio.get_running_loop().create_future(), self._opener(source, slot), slot)
         self._held[source] = held
         held.opening = self._owner.start(self._open(source, slot, held), source)
         return held
@@ -192,6 +199,9 @@ class Plane:
         for held in tuple(self._outlived):
             if held.publication is not None:
                 self._close(held.publication.source, held)
+            elif held.opening is not None:
+                held.opening.cancel()
+                held.opened.cancel()
 
 
 def _is_cancelled() -> bool:

@@ -78,12 +78,12 @@ class Puller:
         self._waiting += 1
         try:
             async with asyncio.timeout(CONNECT_S):
-                await self._up.wait()
+                while self._link is None:  # one that came up may be lost before we are woken
+                    await self._up.wait()
         except TimeoutError:
             raise HubError(ErrorKind.UNAVAILABLE, self._failure, code="worker_unavailable", slot=self.slot) from None
         finally:
             self._waiting -= 1
-        assert self._link is not None
         return self._link
 
     async def pull(self, publication: RemotePublication) -> None:

@@ -7,7 +7,7 @@ when it breaks are refused `worker_unavailable`: nobody knows whether they were 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from typing import Any
 
 import structlog
@@ -28,6 +28,10 @@ LEVELS_EVERY_S = 0.1
 ANSWER_S = 10.0
 """A request that is not answered by then has failed; pages wait half as long."""
 
+SETTLE_S = 4.0
+"""After a break the seats of all workers are back by then. Until then a source that is not told of is only not back
+yet; it stays watchable, which lets nothing through: the gates of who sends are set at once."""
+
 _TRY_AGAIN = frozenset({Code.WORKER_UNAVAILABLE, Code.ROOM_NOT_FOUND, Code.TOO_FAST})
 """What a home says while it is being restored."""
 
@@ -46,6 +50,10 @@ class RemotePort:
         self.published: frozenset[TrackName] = frozenset()
         self.slot = ""
         self.is_online = True
+        self.sources: tuple[RoomSource, ...] = ()
+        """What may be watched, as the room said last."""
+        self.shown: tuple[RoomSource, ...] = ()
+        """The same as the page was told: after a break also what is not back yet."""
         self._outpost = outpost
         self._number = number
 
@@ -74,6 +82,16 @@ class RemotePort:
     def attached(self) -> None:
         """Tell that the page is back."""
         self._turned(is_online=True)
+
+    def take_sources(self, sources: tuple[RoomSource, ...], awaited: Container[str] = ()) -> None:
+        """Hand on what may be watched, and what was shown before of participants who are `awaited`."""
+        self.sources = sources
+        back = {each.source for each in sources}
+        missing = [each for each in self.shown if each.source not in back and each.participant_id in awaited]
+        sources = (*sources, *missing)
+        if sources != self.shown:
+            self.shown = sources
+            self.events.on_sources(sources)
 
     def _turned(self, *, is_online: bool) -> None:
         self.is_online = is_online
@@ -105,11 +123,13 @@ class _Outpost:
         self._opening = asyncio.Lock()
         self._backoff = Backoff(first_s=0.2, limit_s=2.0)
         self._lost_s: float | None = None
+        self._settling: asyncio.TimerHandle | None = None
 
     async def aclose(self) -> None:
         await self._owner.aclose()
-        if self._levels_timer is not None:
-            self._levels_timer.cancel()
+        for timer in (self._levels_timer, self._settling):
+            if timer is not None:
+                timer.cancel()
         if self._channel is not None:
             self._channel.close()
         self._fail_asked()
@@ -228,18 +248,18 @@ class _Outpost:
         for number in message["to"]:
             port = self.seats.get(number)
             if port is not None:
-                self._hand_on(number, port.events, value)
+                self._hand_on(number, port, value)
 
-    def _hand_on(self, number: int, events: RoomEvents, value: dict[str, Any]) -> None:
+    def _hand_on(self, number: int, port: RemotePort, value: dict[str, Any]) -> None:
         match value:
             case {"message": said}:
-                events.on_message(said)
+                port.events.on_message(said)
             case {"allowed": names}:
-                events.on_allowed(names)
+                port.events.on_allowed(names)
             case {"sources": sources}:
-                events.on_sources(sources)
+                port.take_sources(sources, self._awaited)
             case {"audible": audible}:
-                events.on_audible(audible)
+                port.events.on_audible(audible)
             case {"ended": code}:
                 self._end(number, code)
 
@@ -298,6 +318,24 @@ class _Outpost:
         self._known = present
         self._lost_s = None
         self._backoff.reset()
+        if self._settling is not None:
+            self._settling.cancel()
+        self._settling = asyncio.get_running_loop().call_later(SETTLE_S, self._settled)
+        self._look_again()
+
+    def _settled(self) -> None:
+        """Let go what did not come back."""
+        self._settling = None
+        self._look_again()
+
+    def _look_again(self) -> None:
+        for port in tuple(self.seats.values()):
+            port.take_sources(port.sources, self._awaited)
+
+    @property
+    def _awaited(self) -> Container[str]:
+        """Return whose sources may be missing only because not everybody is back yet after a break."""
+        return self._known if self._lost_s is not None or self._settling is not None else ()
 
     @staticmethod
     def _tell_anew(events: RoomEvents, snapshot: dict[str, Any], gone: set[str]) -> None:

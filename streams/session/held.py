@@ -49,11 +49,13 @@ class Held:
         await asyncio.shield(self._first)
 
     def moved(self, slot: str) -> None:
-        """Find it on another worker from now on."""
+        """Find it on this worker from now on; where it is sought already, look again at once."""
         if slot != self.slot:
             self.slot = slot
             self._let_go()
             self._fetch()
+        elif self.publication is None:
+            self._poke.set()
 
     def published(self, publication: Publication) -> None:
         """Take notice that this worker has a new publication of the source."""

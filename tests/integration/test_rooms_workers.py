@@ -11,17 +11,9 @@ from aiortc.codecs import h264_depayload
 
 from api.state.slots import place
 from streams.simulator import timecode
+from tests.integration.fixtures_light_pages import Flow, LightPage, advances, is_still, until
 from tests.integration.fixtures_live import CAMERA_PASSWORD, CAMERA_USER, simulator
-from tests.integration.fixtures_meeting import (
-    Flow,
-    House,
-    LightPage,
-    advances,
-    is_still,
-    running_house,
-    until,
-    visited,
-)
+from tests.integration.fixtures_meeting import House, running_house, visited
 
 pytestmark = pytest.mark.timeout(120)
 

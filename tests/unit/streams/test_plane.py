@@ -170,3 +170,30 @@ async def test_closing_ends_everything_also_what_is_being_opened(plane, opener):
     plane.close()
     assert held.is_ended
     assert await waiting == "source_offline"
+
+
+async def test_a_source_that_moved_to_another_worker_is_found_there_while_the_old_one_still_has_holders(opener):
+    remote = Opener()
+    made = Plane("w1", opener, remote, linger_s=0.01)
+    before = await made.acquire(GATE, "w2")
+    after = await made.acquire(GATE, "w3")
+    assert after is not before
+    assert remote.calls == [(GATE, "w2"), (GATE, "w3")]
+    made.release(before)
+    await lingered()
+    assert remote.closed == [before]
+    assert await made.acquire(GATE, "w3") is after
+    made.close()
+    assert remote.closed == [before, after]
+
+
+async def test_a_source_that_moved_while_it_was_being_opened_leaves_nothing_behind(opener):
+    remote = Opener()
+    remote.may_open.clear()
+    made = Plane("w1", opener, remote, linger_s=0.01)
+    asked = [asyncio.get_running_loop().create_task(made.acquire(GATE, slot)) for slot in ("w2", "w3")]
+    await asyncio.sleep(0)
+    made.close()
+    for task in asked:
+        with pytest.raises(HubError, match="ending"):
+            await task

@@ -30,3 +30,27 @@ async def test_a_link_that_breaks_is_made_again_while_it_is_needed(tmp_path: Pat
         assert not any(track.is_live for track in remote.tracks)
         await until(lambda: all(track.is_live for track in remote.tracks))
         assert side.node.figures()["pulled"] == 1
+
+
+async def test_a_link_that_is_lost_before_anybody_was_woken_is_waited_for_again(tmp_path: Path) -> None:
+    async with two_workers(tmp_path) as (holder, side, _):
+        holder.plane.publish(person(HandOrigin()))
+        puller = side.node._puller("vm/0")
+        lost = []
+
+        def lose_first() -> None:
+            link = puller._link
+            if not lost and link is not None:
+                lost.append(link)
+                link.abort()
+
+        opened = puller._opened
+
+        def opened_and_lost(link: object) -> None:
+            opened(link)  # type: ignore[arg-type]
+            lose_first()
+
+        puller._opened = opened_and_lost  # type: ignore[assignment]
+        link = await puller.ready()
+        assert lost
+        assert link is not lost[0]

@@ -8,7 +8,7 @@ from media.base.errors import ErrorKind, HubError
 from streams.publication import TrackName
 from streams.rooms import room as room_module
 from streams.rooms.gateway import serve
-from streams.rooms.remote import OtherWorkers
+from streams.rooms.remote import SETTLE_S, OtherWorkers
 from streams.rooms.values import Role, SeatKind
 from tests.unit.streams.rooms.hall import SENDS, Hall, claims, code_of, hall, settle
 from tests.unit.streams.rooms.meeting import Ear
@@ -228,6 +228,34 @@ def test_a_home_that_was_killed_and_restored_finds_its_people_again(tmp_path) ->
             assert not restored.state.seats["chair"].is_online
             assert away.ears["east"].ended is None
             assert restored.room.sources[0].slot == "1"
+            await restored.directory.aclose()
+
+    run_simulated(body())
+
+
+def test_who_comes_back_to_a_restored_home_later_than_others_stays_watchable_until_all_have_settled(tmp_path) -> None:
+    async def body():
+        async with two_workers(tmp_path) as (home, away, wire):
+            _, ear = await away.seat("east")
+            await settle()
+            before = ear.watchable()
+            assert before == {"participant/chair", "participant/east"}
+            wire.home = None
+            wire.cut()
+            await home.directory.aclose()
+            restored = Hall(tmp_path / "0")
+            await restored.directory.start()
+            wire.home = restored
+            heard = []
+            ear.on_sources = lambda sources: heard.append({each.source for each in sources})
+            await asyncio.sleep(SETTLE_S)
+            assert {each.source for each in restored.room.sources} == {"participant/east"}
+            assert all(each == before for each in heard), "the chair is only not back yet"
+            await asyncio.sleep(4)
+            assert heard[-1] == {"participant/east"}
+            await restored.seat("chair", Role.CHAIR)
+            await settle()
+            assert heard[-1] == before
             await restored.directory.aclose()
 
     run_simulated(body())

@@ -110,6 +110,19 @@ async def test_a_publication_of_this_worker_is_looked_for_at_once(owner: Owner) 
     held.close()
 
 
+async def test_a_source_that_is_told_of_again_is_looked_for_at_once(owner: Owner) -> None:
+    plane = ScriptedPlane()
+    first, second = gate(), gate()
+    plane.answers = [first, offline(), second]
+    held = Held(plane, owner, GATE, "w0", lambda _: None)
+    await held.first()
+    first.end()
+    await settled(lambda: len(plane.asked) == 2)
+    held.moved("w0")
+    await settled(lambda: held.publication is second)
+    held.close()
+
+
 async def test_a_source_that_moved_is_asked_of_its_new_worker(owner: Owner) -> None:
     plane = ScriptedPlane()
     first, second = gate(), gate()
