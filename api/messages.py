@@ -188,6 +188,7 @@ OF_CODE = {
     "unknown_org": Sentence("组织不存在。", "There is no such organisation."),
     "unknown_camera": Sentence("摄像机不存在。", "There is no such camera."),
     "unknown_role": Sentence("角色不存在。", "There is no such role."),
+    "unknown_track": Sentence("没有这路会议录像。", "The meeting has no such track."),
     "unknown_user": Sentence("用户不存在。", "There is no such user."),
     "unreachable": Sentence(
         "主机名无法解析或无法连接。", "The host name does not resolve, or the host cannot be reached."
