@@ -113,7 +113,7 @@ class Attendee(Console):
         video = picture.locator("video")
         frames = int(video.evaluate("v => v.getVideoPlaybackQuality().totalVideoFrames"))
         moved = "(v, n) => v.getVideoPlaybackQuality().totalVideoFrames > n"
-        wait_for(f"{self.name} sees {name} move", lambda: video.evaluate(moved, frames + 3), 20)
+        wait_for(f"{self.name} sees {name} move", lambda: video.evaluate(moved, frames + 3), 60)
 
     def rms(self) -> float:
         """Return how loud the loudest is that is heard within a little more than one beep."""

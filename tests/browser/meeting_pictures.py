@@ -59,7 +59,23 @@ def clip(browser: Browser, folder: Path, number: int) -> Path:
     page.close()
     sway = "crop=1240:698:20+14*sin(2*PI*t/4):11+6*sin(2*PI*t/2),scale=640:360"
     source = ["-loop", "1", "-framerate", "8", "-t", "4", "-i", str(still)]
-    command = [ffmpeg_binary(), "-v", "error", "-y", *source, "-vf", sway, "-q:v", "3", "-c:v", "mjpeg", "-f", "mjpeg"]
+    command = [
+        ffmpeg_binary(),
+        "-v",
+        "error",
+        "-y",
+        *source,
+        "-vf",
+        sway,
+        "-q:v",
+        "3",
+        "-pix_fmt",
+        "yuvj420p",
+        "-c:v",
+        "mjpeg",
+        "-f",
+        "mjpeg",
+    ]
     subprocess.run([*command, str(target)], check=True)
     return target
 

@@ -312,6 +312,7 @@ def meeting(studio: Studio) -> None:
         shoot(phone, "join-phone")
         made.gather()
         in_meeting(made)
+    made.meeting.end()
     with studio.window(DESK, f"/rooms/{made.meeting.room_id}/record") as console:
         console.page.wait_for_timeout(1500)
         shoot(console, "room-record")
