@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import pytest
+from sqlalchemy import Table, select
 
 from api.db.tables import metadata
 from tests.fakes.control import Person, Plane
@@ -89,12 +90,20 @@ def query_for(rng: random.Random, operation: dict[str, Any]) -> str:
     return "&".join(parts)
 
 
+def shown(table: Table) -> list[Any]:
+    return [column for column in table.columns if column.name != "slot"]
+
+
 async def everything_stored(plane: Plane) -> dict[str, list[Any]]:
-    """Return every row but what merely looking leaves behind: audit rows, failed log-ins, log-ins."""
+    """Return every row but what merely looking and trying leave behind: audit rows, log-ins, views, sessions, seats.
+
+    Where a room lives is no more than that: it is settled when somebody first tries to come in.
+    """
     skipped = {"audit_log", "login_failures", "refresh_tokens", "login_sessions", "live_sessions", "replay_views"}
+    skipped |= {"sessions", "session_tokens", "room_seats", "room_cameras"}
     async with plane.ctx.db.read() as connection:
         return {
-            table.name: sorted(map(repr, (await connection.execute(table.select())).all()))
+            table.name: sorted(map(repr, (await connection.execute(select(*shown(table)))).all()))
             for table in metadata.sorted_tables
             if table.name not in skipped
         }
@@ -111,6 +120,7 @@ async def county(admin: Person) -> Person:
     return admin
 
 
+@pytest.mark.timeout(400)
 async def test_garbage_gets_problem_documents_and_changes_nothing(plane: Plane, county: Person) -> None:
     rng = random.Random(SEED)
     schema = plane.app.openapi()
