@@ -64,8 +64,13 @@ class Flow:
 
     def longest_gap_s(self, since_s: float) -> float:
         """Return the longest time without a packet from `since_s` (monotonic) until now."""
-        moments = [since_s, *(at_s for at_s in self.arrivals_s if at_s > since_s), time.monotonic()]
-        return max(later - earlier for earlier, later in itertools.pairwise(moments))
+        return longest_gap_s(self.arrivals_s, since_s)
+
+
+def longest_gap_s(moments_s: list[float], since_s: float) -> float:
+    """Return the longest pause between moments from `since_s` until now."""
+    found = [since_s, *(at_s for at_s in moments_s if at_s > since_s), time.monotonic()]
+    return max(later - earlier for earlier, later in itertools.pairwise(found))
 
 
 @dataclass
@@ -86,6 +91,8 @@ class Uplink:
         """Prepare; `offer` first, then `answered`."""
         self.pc = RTCPeerConnection(CONFIG)
         self.key_requests: list[float] = []
+        self.sent_s: list[float] = []
+        """When it sent: a machine that is busy stops this process too, and that is not the hub's pause."""
         self._lines: dict[str, Line] = {}
         self._paused: frozenset[str] = frozenset()
         self._task: asyncio.Task[None] | None = None
@@ -140,6 +147,7 @@ class Uplink:
                 return
             voice, camera = self._lines["microphone"], self._lines["camera"]
             voice.timestamp = 960 * tick
+            self.sent_s.append(time.monotonic())
             await self._send(transport, voice, sound[tick % len(sound)], has_marker=False)
             if tick % TICKS_PER_PICTURE or self.is_paused:
                 continue

@@ -21,7 +21,7 @@ import httpx
 from api.services.room_homes import least_loaded
 from tests.hub_process import HubProcess
 from tests.integration.fixtures_faults import ask_socket
-from tests.integration.fixtures_light_pages import LightPage, pictures_of_people, until
+from tests.integration.fixtures_light_pages import LightPage, longest_gap_s, pictures_of_people, until
 from tests.integration.fixtures_webrtc import opus_frames
 
 NODE = "vm"
@@ -124,6 +124,11 @@ class House:
             await page.leave()
 
         await until("all sessions have ended", lambda: self._load() == [0, 0])
+
+    def own_pause_s(self, since_s: float) -> float:
+        """Return the longest pause of the pages themselves: that of a busy machine."""
+        pauses = [longest_gap_s(page.up.sent_s, since_s) for page in self.pages if page.up is not None]
+        return min(pauses, default=0.0)
 
     def kill(self, role: str) -> float:
         """`kill -9` a process of the hub; return when."""
