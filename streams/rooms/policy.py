@@ -84,9 +84,7 @@ def leave_of(state: RoomState, seat: Seat) -> Leave:
     speaks = may_speak(state, seat)
     names = _PLAIN[speaks]
     if state.content == seat.id:
-        is_silent = (
-            not speaks or TrackName.SCREEN_AUDIO in seat.muted_chair
-        )  # a voice could be sent as a screen's sound
+        is_silent = not speaks or TrackName.SCREEN_AUDIO in seat.muted_chair  # else a voice passes as a screen's sound
         names |= {TrackName.SCREEN} if is_silent else {TrackName.SCREEN, TrackName.SCREEN_AUDIO}
     if TrackName.CAMERA in seat.muted_chair:
         names -= {TrackName.CAMERA}
