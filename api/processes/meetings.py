@@ -66,6 +66,7 @@ class Meetings:
         clock: Clock = engine.clock
         self.whep = whep
         self.recording = recording
+        self._port = engine.port
         self._others: OtherWorkers | None = None
         self._relay_figures: Callable[[], dict[str, int]] = dict
         self.rooms = RoomDirectory(plane.slot, folder, clock, notify)
@@ -126,6 +127,7 @@ class Meetings:
             "recorded_sources": ("Sources of meetings being written", lambda: float(self.recording.running)),
             "participants": ("Seats in open rooms", lambda: float(_seats(self.rooms.rooms))),
             "relayed_sources": ("Sources pulled from other workers", self._of_relay("pulled")),
+            "peer_connections": ("Connections of viewers and publishers", lambda: float(self._port.link_count)),
             "relay_links": ("Links to and from other workers", self._of_relay("links")),
             "published_tracks": (
                 "Tracks people publish",

@@ -157,6 +157,7 @@ class Worker:
         figures.gauges |= {
             "viewers": ("Live viewing sessions", lambda: float(len(whep.sessions()))),
             "loop_lag_seconds": ("Longest wait of the event loop since the last look", self._take_lag),
+            "tasks": ("Tasks on the event loop", lambda: float(len(asyncio.all_tasks()))),
             "state_connected": ("Whether Redis answers", lambda: float(self.slot.is_connected)),
             "events_waiting": ("Events not delivered to api yet", lambda: float(len(self.outbox))),
         }

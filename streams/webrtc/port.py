@@ -130,6 +130,11 @@ class UdpPort:
         return self._socket is not None
 
     @property
+    def link_count(self) -> int:
+        """Return how many peers are routed to."""
+        return len(self._by_fragment)
+
+    @property
     def fd(self) -> int:
         """Return the descriptor to send on and to watch for writability."""
         return self._writer_fd

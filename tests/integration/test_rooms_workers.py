@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import av
 import pytest
@@ -151,6 +152,41 @@ async def test_wishes_for_key_frames_cross_at_most_once_a_second(house: House, r
     for viewer in viewers:
         assert viewer.down is not None
         await advances(viewer.down.flows["0"])
+
+
+async def test_after_all_have_left_the_workers_hold_nothing_of_them(house: House, room: str) -> None:
+    await house.empty()
+    await until("nothing of earlier meetings is left", lambda: is_at_rest(house))
+    before = [await held(house, worker) for worker in (0, 1)]
+    people = [await house.guest(room, f"村{number}") for number in range(4)]
+    await asyncio.gather(*(page.publish() for page in people), *(page.open() for page in people))
+    for page in people:
+        await advances(await page.watch(people[0].source if page is not people[0] else people[1].source))
+    await house.empty()
+
+    async def is_as_before() -> bool:
+        after = [await held(house, worker) for worker in (0, 1)]
+        return all(
+            now <= then for was, has in zip(before, after, strict=True) for then, now in zip(was, has, strict=True)
+        )
+
+    await until("tasks, descriptors and peers are back where they were", is_as_before, 30, every_s=0.5)
+
+
+async def is_at_rest(house: House) -> bool:
+    """Tell whether both workers have no peers, and pull nothing."""
+    figures = [
+        await house.figure(worker, name) for worker in (0, 1) for name in ("peer_connections", "relayed_sources")
+    ]
+    return not any(figures)
+
+
+async def held(house: House, worker: int) -> tuple[float, ...]:
+    """Return what a worker holds: peers, pulled sources, sessions, tasks, descriptors."""
+    names = ("peer_connections", "relayed_sources", "sessions", "published_tracks", "tasks")
+    pid = house.hub.pids()[f"worker {worker}"]
+    descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    return (*[await house.figure(worker, name) for name in names], descriptors)
 
 
 async def test_a_camera_of_one_worker_on_a_wall_of_the_other(house: House) -> None:
