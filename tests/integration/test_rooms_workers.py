@@ -185,8 +185,12 @@ async def held(house: House, worker: int) -> tuple[float, ...]:
     """Return what a worker holds: peers, pulled sources, sessions, tasks, descriptors."""
     names = ("peer_connections", "relayed_sources", "sessions", "published_tracks", "tasks")
     pid = house.hub.pids()[f"worker {worker}"]
-    descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return (*[await house.figure(worker, name) for name in names], descriptors)
+    return (*[await house.figure(worker, name) for name in names], descriptors_of(pid))
+
+
+def descriptors_of(pid: int) -> int:
+    """Return how many descriptors a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 async def test_a_camera_of_one_worker_on_a_wall_of_the_other(house: House) -> None:
