@@ -74,7 +74,7 @@ class Tape:
     def of(self, track: int) -> list[AccessUnit]:
         return [unit for unit in self.units if unit.track == track]
 
-    async def until(self, is_enough, timeout_s: float = 10.0) -> None:
+    async def until(self, is_enough, timeout_s: float = 20.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not is_enough(self):
                 self._changed.clear()

@@ -15,7 +15,7 @@ from api.processes.valkey import server_argv, server_binary
 KINDS = ["valkey", pytest.param("redis", marks=pytest.mark.foreign)]
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
     """Wait for what another process or a store does, which sets no event of ours; TimeoutError when it does not."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110

@@ -28,7 +28,7 @@ FRAME_TICKS = 90_000 // FPS
 AUDIO_TICKS = {Codec.PCMA: 160, Codec.PCMU: 160, Codec.OPUS: 960}
 
 
-async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 20.0) -> None:
     """Wait until `condition` holds; TimeoutError when it does not within `within_s` seconds."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110  # what is waited for is foreign state without an event

@@ -35,7 +35,7 @@ class Client:
     def say(self, data: bytes) -> None:
         self._writer.write(data)
 
-    async def until(self, done: Callable[[], bool], timeout_s: float = 10) -> None:
+    async def until(self, done: Callable[[], bool], timeout_s: float = 20) -> None:
         async with asyncio.timeout(timeout_s):
             while not done() and not self.is_closed:
                 try:

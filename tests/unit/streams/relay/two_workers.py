@@ -104,7 +104,7 @@ async def two_workers(folder: Path, scheme: str = "unix") -> AsyncIterator[tuple
             await side.node.aclose()
 
 
-async def until(what: Callable[[], bool], timeout_s: float = 10.0) -> None:
+async def until(what: Callable[[], bool], timeout_s: float = 20.0) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(timeout_s):
         while not what():  # noqa: ASYNC110  # the state has no event of its own
