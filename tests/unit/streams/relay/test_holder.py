@@ -14,7 +14,7 @@ async def test_a_peer_that_proves_nothing_is_cut_off(tmp_path, monkeypatch: pyte
     monkeypatch.setattr(holder_module, "HANDSHAKE_S", 0.05)
     async with two_workers(tmp_path) as (_, _puller, wires):
         reader, writer = await asyncio.open_unix_connection(wires.addresses["vm/0"].removeprefix("unix:"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while await reader.read(4096):
                 pass
         writer.close()
@@ -37,7 +37,7 @@ async def test_strangers_get_no_source(tmp_path, data: bytes) -> None:
             sock.sendall(data)
             sock.setblocking(False)
             got = bytearray()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while piece := await asyncio.get_running_loop().sock_recv(sock, 4096):
                     got += piece
         assert b"tracks" not in got

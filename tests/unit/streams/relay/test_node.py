@@ -203,11 +203,11 @@ async def test_a_channel_ends_with_its_link(tmp_path: Path) -> None:
         holder.node.serve_channel("room", listen)
         channel = await puller.node.open_channel("vm/0", "room", {})
         channel.send({"n": 1})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await began.wait()
         await puller.node.aclose()
         assert channel.is_closed
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await ended.wait()
 
 
