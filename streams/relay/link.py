@@ -23,6 +23,9 @@ MAX_BUFFER_BYTES = 32 << 20
 MAX_EARLY_FRAMES = 8
 """Before the handshake a peer has one frame to say."""
 
+WRITE_BYTES = 32 << 10
+"""So much is written at once, so that the other side works on the beginning of a burst while the rest is made."""
+
 PING_S = 2.0
 SILENCE_S = 7.0
 """Three pings lost: below the ten seconds in which a meeting is whole again."""
@@ -43,6 +46,7 @@ class Link(asyncio.Protocol):
         self._early: list[Frame] = []
         self._reader = FrameReader()
         self._out: list[bytes] = []
+        self._out_bytes = 0
         self._flush_handle: asyncio.Handle | None = None
         self._ping_handle: asyncio.TimerHandle | None = None
         self._heard_s = 0.0
@@ -93,7 +97,10 @@ class Link(asyncio.Protocol):
         if self.is_lost:
             return
         self._out.append(frame)
-        if self._flush_handle is None:
+        self._out_bytes += len(frame)
+        if self._out_bytes >= WRITE_BYTES:
+            self._write()
+        elif self._flush_handle is None:
             self._flush_handle = asyncio.get_running_loop().call_soon(self._flush)
 
     def send_json(self, kind: FrameType, message: dict[str, Any]) -> None:
@@ -113,11 +120,14 @@ class Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flush_handle = None
+        if self._out:
+            self._write()
+
+    def _write(self) -> None:
+        out, self._out, self._out_bytes = self._out, [], 0
         if self.is_lost or self.transport is None:
-            self._out.clear()
             return
-        self.transport.write(b"".join(self._out))
-        self._out.clear()
+        self.transport.write(b"".join(out))
         if self.transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
             log.warning("relay link given up, the other worker does not read")
             self.abort()

@@ -1,6 +1,6 @@
-"""What the hop between two workers costs: delay, CPU per packet, and how it begins with the cached group.
+"""What the hop between two workers costs: delay and CPU per packet.
 
-The holder is a process of its own; both run uvloop, as workers do. Each packet carries the monotonic time at which it
+Twice: sources that send each at its own moment, as people do, and all in the same instant, the worst case. The holder is a process of its own; both run uvloop, as workers do. Each packet carries the monotonic time at which it
 was put; the puller compares when it arrives. `python -m tests.bench relay`.
 """
 
@@ -9,6 +9,7 @@ import multiprocessing
 import struct
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
@@ -63,7 +64,7 @@ async def start(slot: str, addresses: dict[str, str]) -> tuple[RelayNode, Plane]
     return node, plane
 
 
-async def hold(addresses: dict[str, str], ready: "multiprocessing.synchronize.Event", cost: "multiprocessing.Queue") -> None:  # fmt: skip
+async def hold(addresses: dict[str, str], told: "Told") -> None:
     node, plane = await start("vm/0", addresses)
     tracks = []
     for number in range(SOURCES):
@@ -72,22 +73,28 @@ async def hold(addresses: dict[str, str], ready: "multiprocessing.synchronize.Ev
         publication.put(PublishedTrack(TrackName.CAMERA, [Layer("", track)], Silent()))
         plane.publish(publication)
         tracks.append(track)
-    ready.set()
-    padding = bytes(PAYLOAD_BYTES - _STAMP.size)
+    told.ready.set()
     loop = asyncio.get_running_loop()
-    begin_s, seq = loop.time(), 0
-    for frame in range((RUN_S + 4) * FRAMES_PER_S):
-        await asyncio.sleep(max(0.0, begin_s + frame / FRAMES_PER_S - loop.time()))
-        if frame == 3 * FRAMES_PER_S:
+    begin_s = loop.time()
+    groups = [tracks] if told.is_at_once else [[track] for track in tracks]
+    for turn in range((RUN_S + 4) * FRAMES_PER_S * len(groups)):
+        frame, group = divmod(turn, len(groups))
+        await asyncio.sleep(max(0.0, begin_s + turn / FRAMES_PER_S / len(groups) - loop.time()))
+        if turn == 3 * FRAMES_PER_S * len(groups):
             spent_s = time.process_time()
-        for _ in range(PACKETS_PER_FRAME):
-            for track in tracks:
-                stamp = _STAMP.pack(time.monotonic_ns())
-                is_key = frame % FRAMES_PER_S == 0 and seq % PACKETS_PER_FRAME == 0
-                track.put(seq, Packet(stamp + padding, 3600 * frame, 0), is_key=is_key)
-            seq += 1
-    cost.put(time.process_time() - spent_s)
+        put_picture(groups[group], frame)
+    told.cost.put(time.process_time() - spent_s)
     await node.aclose()
+
+
+def put_picture(tracks: list[SourceTrack], frame: int) -> None:
+    """Put one picture of each track."""
+    padding = bytes(PAYLOAD_BYTES - _STAMP.size)
+    for number in range(PACKETS_PER_FRAME):
+        for track in tracks:
+            stamp = _STAMP.pack(time.monotonic_ns())
+            is_key = frame % FRAMES_PER_S == 0 and number == 0
+            track.put(frame * PACKETS_PER_FRAME + number, Packet(stamp + padding, 3600 * frame, 0), is_key=is_key)
 
 
 class Stopwatch:
@@ -118,26 +125,36 @@ async def pull(addresses: dict[str, str]) -> tuple[list[float], float]:
     return watch.ages_us, spent_s / (RUN_S - 2)
 
 
-def _hold(addresses: dict[str, str], ready: "multiprocessing.synchronize.Event", cost: "multiprocessing.Queue") -> None:  # fmt: skip
+def _hold(addresses: dict[str, str], told: "Told") -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(hold(addresses, ready, cost))
+        runner.run(hold(addresses, told))
 
 
-def main() -> None:
+@dataclass
+class Told:
+    """What the holder's process is told, and tells."""
+
+    ready: "multiprocessing.synchronize.Event"
+    cost: "multiprocessing.Queue[float]"
+    is_at_once: bool
+
+
+def measure(*, is_at_once: bool) -> dict[str, float | str]:
+    """Run both workers once."""
     with tempfile.TemporaryDirectory() as folder:
         addresses = {f"vm/{number}": f"unix:{Path(folder) / str(number)}.sock" for number in (0, 1)}
         context = multiprocessing.get_context("spawn")
-        ready, cost = context.Event(), context.Queue()
-        holder = context.Process(target=_hold, args=(addresses, ready, cost))
+        told = Told(context.Event(), context.Queue(), is_at_once)
+        holder = context.Process(target=_hold, args=(addresses, told))
         holder.start()
-        ready.wait(20)
+        told.ready.wait(20)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             ages_us, puller_share = runner.run(pull(addresses))
-        holder_share = cost.get(timeout=60) / (RUN_S + 1)
+        holder_share = told.cost.get(timeout=60) / (RUN_S + 1)
         holder.join()
     rate = SOURCES * FRAMES_PER_S * PACKETS_PER_FRAME
-    found = {
-        "sources": SOURCES,
+    return {
+        "sources": "at once" if is_at_once else "spread",
         "packets/s": rate,
         "p50 us": percentile(ages_us, 0.5),
         "p99 us": percentile(ages_us, 0.99),
@@ -145,8 +162,12 @@ def main() -> None:
         "holder us/packet": holder_share / rate * 1e6,
         "puller us/packet": puller_share / rate * 1e6,
     }
-    table("The hop between two workers of one machine", [found])
-    save("relay", [found])
+
+
+def main() -> None:
+    rows = [measure(is_at_once=is_at_once) for is_at_once in (False, True)]
+    table(f"The hop between two workers of one machine, {SOURCES} sources", rows)
+    save("relay", rows)
 
 
 if __name__ == "__main__":

@@ -126,3 +126,38 @@ async def test_frames_that_come_before_anybody_listens_wait_and_too_many_end_the
         near.send(build(FrameType.HELLO, b"{}"))
     async with asyncio.timeout(20):
         await gone.wait()
+
+
+async def test_a_long_burst_begins_to_leave_before_its_turn_ends() -> None:
+    near, far = await pair()
+    assert near.transport is not None
+    written: list[int] = []
+    write = near.transport.write
+
+    class Watched:
+        def __getattr__(self, name: str) -> object:
+            return getattr(transport, name)
+
+        def write(self, data: bytes) -> None:
+            written.append(len(data))
+            write(data)
+
+    transport, near.transport = near.transport, Watched()  # type: ignore[assignment]
+    got: list[Frame] = []
+    done = asyncio.Event()
+
+    def take(frame: Frame) -> None:
+        got.append(frame)
+        if len(got) == 100:
+            done.set()
+
+    far.on_frame = take
+    frames = [build(FrameType.OPEN, bytes([number]) * 1000) for number in range(100)]
+    for frame in frames:
+        near.send(frame)
+    assert sum(written) >= len(b"".join(frames)) - link_module.WRITE_BYTES
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert [frame.body[0] for frame in got] == list(range(100))
+    assert len(written) < 10, "not one write for each"
+    near.abort()
