@@ -8,6 +8,7 @@ and SRTP are aiortc's, so that the hub takes them for what a browser sends.
 import asyncio
 import contextlib
 import json
+import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,11 +22,12 @@ from aiortc.rtcrtpsender import RTCRtpSender
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from media.rtp import rtcp
 from media.rtp.vp8_descriptor import build_descriptor
 from streams.webrtc import extensions
 from tests.hub_process import HubProcess
 
-WAIT_S = 20.0
+WAIT_S = 30.0
 PASSWORD = "Dorf-Wache-2026"
 """Of every account but the administrator's."""
 
@@ -172,10 +174,10 @@ class Uplink:
         return self.pc.getTransceivers()[0].sender.transport
 
     @property
-    def socket(self) -> Any:
-        """The UDP socket packets go out of: what is sent by it has this peer's source address."""
+    def way(self) -> tuple[socket.socket, tuple[str, int]]:
+        """Return the UDP socket of this peer, and where it sends: what goes out there has its source address."""
         pair = self.transport.transport._connection._nominated[1]
-        return pair.protocol.transport.get_extra_info("socket"), pair.remote_addr
+        return pair.protocol.transport.get_extra_info("socket")._sock, pair.remote_addr
 
     def track(self, name: str) -> Track:
         return next(track for track in self.tracks if track.name == name)
@@ -283,11 +285,14 @@ class Downlink:
     last_s: dict[str, float] = field(default_factory=dict)
     packets: int = 0
     last_packet_s: float = 0.0
+    sequences: dict[int, int] = field(default_factory=dict)
+    reporting: asyncio.Task[None] | None = None
 
     def take(self, data: bytes) -> None:
         """Note whose packet this is."""
         self.packets += 1
         self.last_packet_s = time.monotonic()
+        self.sequences[int.from_bytes(data[8:12], "big")] = int.from_bytes(data[2:4], "big")
         start = 12 + 4 * (data[0] & 0x0F)
         if data[0] & 0x10:
             start += 4 + 4 * int.from_bytes(data[start + 2 : start + 4], "big")
@@ -300,6 +305,20 @@ class Downlink:
         self.highest[name] = max(number, self.highest.get(name, 0))
         self.count[name] = self.count.get(name, 0) + 1
         self.last_s[name] = time.monotonic()
+
+    async def report(self) -> None:
+        """Say what arrives, as every receiver must: who never does is given up after half a minute."""
+        transport = self.pc.getTransceivers()[0].receiver.transport
+        while True:
+            await asyncio.sleep(2)
+            blocks = tuple(rtcp.ReportBlock(ssrc=ssrc, highest_sequence=top) for ssrc, top in self.sequences.items())
+            with contextlib.suppress(ConnectionError):
+                await transport._send_rtp(rtcp.build(rtcp.ReceiverReport(ssrc=1, reports=blocks[:30])))
+
+    async def close(self) -> None:
+        if self.reporting is not None:
+            self.reporting.cancel()
+        await self.pc.close()
 
     async def advances(self, name: str, by: int = 20, within_s: float = WAIT_S) -> None:
         """Wait until so many more packets of this mark came."""
@@ -327,6 +346,7 @@ async def watch(page: Line, video: int = 3, audio: int = 3) -> Downlink:
     answer = await page.ask("slots", sdp=offer)
     assert answer["type"] == "slots", answer
     await take_answer(made.pc, answer["sdp"])
+    made.reporting = asyncio.get_running_loop().create_task(made.report())
     return made
 
 

@@ -88,7 +88,7 @@ async def scene(stack: AsyncExitStack, hub: HubProcess, name: str, role: str = "
     for up in ups:
         stack.push_async_callback(up.close)
     for down in downs:
-        stack.push_async_callback(down.pc.close)
+        stack.push_async_callback(down.close)
     made = Scene(hub, room, chair, seat, wall, ups[1], *downs, client, stack)
     await subscribed(chair, f"participant/{made.villager}")
     await subscribed(seat, f"participant/{chair.welcome['participant']['id']}")
@@ -164,7 +164,7 @@ async def test_a_camera_right_withdrawn_ends_the_picture_on_the_wall_and_in_the_
         token = httpx.Client(base_url=hub.url).post(f"/api/v1/rooms/{it.room}/join", json=body).json()["token"]
         page = await stack.enter_async_context(line(hub, token=token))
         seen = await watch(page, 1, 0)
-        stack.push_async_callback(seen.pc.close)
+        stack.push_async_callback(seen.close)
         await subscribed(page, "camera/gate", "video")
         await until(lambda: seen.packets > 10, "the camera in the room")
         since = time.monotonic()

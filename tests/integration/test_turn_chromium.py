@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON or "-"),
 ]
 
-CONNECT_S = 20.0
+CONNECT_S = 15.0
 """By the relay they are connected within it; without one they are not."""
 
 PAIRS = """async () => {
