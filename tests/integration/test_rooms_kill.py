@@ -159,11 +159,12 @@ async def lose_worker(meeting: Meeting, number: int, victims: tuple[LightPage, .
             assert page.welcome["session_id"] == sessions[page]
     print(
         f"\nFAULT worker {number}: seats back after {back_s:.1f} s, all media after {media_s:.1f} s,"
-        f" longest gap among the others {gap_s * 1000:.0f} ms"
+        f" longest gap among the others {gap_s * 1000:.0f} ms,"
+        f" of which the test's own {meeting.house.own_pause_s(killed_s) * 1000:.0f} ms"
     )
     assert back_s <= CEILING_S
     assert media_s <= CEILING_S
-    assert gap_s <= GAP_S + meeting.house.own_pause_s(killed_s)
+    assert gap_s <= 2 * GAP_S + meeting.house.own_pause_s(killed_s)
 
 
 async def test_the_worker_on_which_the_room_lives(meeting: Meeting) -> None:
