@@ -7,7 +7,6 @@ here ends the tap and nothing else: whoever feeds the track must not suffer from
 
 import struct
 from collections.abc import Callable
-from dataclasses import replace
 
 import structlog
 
@@ -87,7 +86,7 @@ class Lane:
         if units is None:
             return
         for unit in units if isinstance(units, list) else [units]:
-            self._on_unit(self, replace(unit, pts=unit.pts + self._origin, dts=unit.dts + self._origin))
+            self._on_unit(self, unit._replace(pts=unit.pts + self._origin, dts=unit.dts + self._origin))
 
     def _begin(self, timestamp: int) -> Depacketizer:
         """Begin with a sequence that continues nothing."""

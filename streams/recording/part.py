@@ -8,7 +8,7 @@ sender reports keep lips and voice together: when they move a clock, the sound m
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from media.base.clock import Clock
 from media.codec.opus import opus_params
@@ -135,7 +135,7 @@ class PartRecording:
             self.late_units += 1
             return
         run.last_dts = dts
-        run.stream.publish(replace(unit, pts=unit.pts - run.origin, dts=dts))
+        run.stream.publish(unit._replace(pts=unit.pts - run.origin, dts=dts))
         if self._pending:  # readers take no sound before the first picture
             self._place_pending(run)
 

@@ -5,7 +5,6 @@ sound brings none, so a muted microphone, a lost packet and Opus' discontinuous 
 of 20 ms. Frames that would lie over what was written are left out: after a correction of the clocks there are some.
 """
 
-from dataclasses import replace
 
 from media.codec import opus
 from media.packet import AccessUnit, Codec, CodecParams
@@ -42,7 +41,7 @@ class Sound:
             self.left_out += 1
             return []
         placed = self.fill(ticks, unit.received_mono_ns, unit.received_wall_us)
-        placed.append(replace(unit, track=AUDIO_INDEX, params=self.params, pts=ticks, dts=ticks, is_key=True))
+        placed.append(unit._replace(track=AUDIO_INDEX, params=self.params, pts=ticks, dts=ticks, is_key=True))
         self._last = ticks
         self._end = ticks + (self._duration(unit.data) or self._frame_ticks)
         return placed

@@ -23,5 +23,5 @@ def test_video_needs_parameter_sets_before_a_decoder_can_be_opened() -> None:
 def test_a_unit_cannot_be_changed_by_one_of_its_readers() -> None:
     unit = AccessUnit(0, H264, 0, 0, is_key=True, data=b"1234", received_mono_ns=0, received_wall_us=0)
     assert (unit.kind, unit.size_bytes, Track(1, PCMA).kind) == (Kind.VIDEO, 4, Kind.AUDIO)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         unit.data = b""  # type: ignore[misc]

@@ -57,7 +57,7 @@ def test_new_parameters_open_a_segment_at_their_key_frame():
 
 
 def test_equal_parameters_in_a_new_object_change_nothing():
-    units = [replace(unit, params=footage.params()) for unit in footage.video(4)]
+    units = [unit._replace(params=footage.params()) for unit in footage.video(4)]
     assert len(cut(units)) == 4
 
 
@@ -97,22 +97,22 @@ def test_a_hole_in_the_sound_keeps_the_later_sound_in_its_place():
 
 
 def test_the_estimate_is_that_of_the_least_delayed_frame():
-    late = [replace(unit, received_mono_ns=unit.received_mono_ns + 800_000_000) for unit in footage.video(1)]
-    late[7] = replace(late[7], received_mono_ns=late[7].received_mono_ns - 700_000_000)
+    late = [unit._replace(received_mono_ns=unit.received_mono_ns + 800_000_000) for unit in footage.video(1)]
+    late[7] = late[7]._replace(received_mono_ns=late[7].received_mono_ns - 700_000_000)
     (fragment,) = cut(late)
     assert fragment.estimate_us - footage.WALL_US == pytest.approx(100_000 - 800_000, abs=2)
 
 
 def test_a_stepped_wall_clock_is_not_taken_for_a_punctual_frame():
     units = [
-        replace(unit, received_wall_us=unit.received_wall_us - (3_600_000_000 if number > 30 else 0))
+        unit._replace(received_wall_us=unit.received_wall_us - (3_600_000_000 if number > 30 else 0))
         for number, unit in enumerate(footage.video(4))
     ]
     assert {fragment.estimate_us for fragment in cut(units)} == {footage.WALL_US}
 
 
 def test_composition_offsets_are_kept():
-    units = [replace(unit, pts=unit.dts + 7200 * (number % 3)) for number, unit in enumerate(footage.video(1))]
+    units = [unit._replace(pts=unit.dts + 7200 * (number % 3)) for number, unit in enumerate(footage.video(1))]
     (fragment,) = cut(units)
     assert list(fragment.runs[0].offsets) == [7200 * (n % 3) for n in range(25)]
     assert fragment.runs[0].track_id == LEAD_ID

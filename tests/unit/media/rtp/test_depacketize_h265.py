@@ -1,6 +1,5 @@
 """What only H.265 does: aggregates, layers, types that look like start codes."""
 
-from dataclasses import replace
 
 from media.codec import h265
 from media.packet import Codec
@@ -42,6 +41,6 @@ def test_other_layers_are_counted_and_left_out():
 
 def test_announced_reordering_spaces_the_first_decoding_times():
     params = h265.codec_params(captures.H265[0].nals)
-    units = [replace(unit, params=params) for unit in streams.make_units(Codec.H265, [[60]] * 5, gop=100)]
+    units = [unit._replace(params=params) for unit in streams.make_units(Codec.H265, [[60]] * 5, gop=100)]
     got = feed(make_depacketizer(0, params), make_packets(Codec.H265, units))
     assert [(unit.pts, unit.dts) for unit in got][:3] == [(0, -7200), (3600, -3600), (7200, 0)]

@@ -215,8 +215,8 @@ def test_wrong_sets_in_sdp_are_replaced_by_those_in_band(codec):
 def test_sets_changed_in_band_make_new_parameters_on_the_units_that_follow(codec):
     before = make_units(codec, [[300]] * 3)
     other = streams.MODULES[codec].codec_params(streams.OTHER_SETS[codec])
-    after = [replace(unit, params=other, pts=unit.pts + 3 * 3600) for unit in before]
-    again = [replace(unit, pts=unit.pts + 6 * 3600) for unit in before]
+    after = [unit._replace(params=other, pts=unit.pts + 3 * 3600) for unit in before]
+    again = [unit._replace(pts=unit.pts + 6 * 3600) for unit in before]
     depacketizer = make(codec)
     got = feed(depacketizer, make_packets(codec, [*before, *after, *again]))
     assert content(got) == content([*before, *after, *again])
@@ -404,7 +404,7 @@ def test_a_picture_that_never_ends_is_cut_off_at_the_limit(codec):
 @CODECS
 def test_many_wraps_of_the_timestamp_leave_no_mark(codec):
     units = make_units(codec, [[60]] * 40, gop=100)
-    spread = [replace(unit, pts=number * (2**31 - 1), dts=0) for number, unit in enumerate(units)]
+    spread = [unit._replace(pts=number * (2**31 - 1), dts=0) for number, unit in enumerate(units)]
     got = feed(make(codec), make_packets(codec, spread, ts_offset=2**32 - 1))
     assert [unit.pts for unit in got] == [unit.pts for unit in spread]
 

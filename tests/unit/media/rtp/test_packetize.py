@@ -1,6 +1,5 @@
 """RTP payloads out of access units."""
 
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -41,7 +40,7 @@ def test_a_key_unit_is_led_by_its_sets_in_one_payload(codec, aggregate):
     assert (first[0] & 0x1F if codec is Codec.H264 else first[0] >> 1) == aggregate
     assert all(nal in first for nal in unit.params.parameter_sets)
     assert second == unit.data[4:]
-    assert len(VideoPacketizer(codec).payloads(replace(unit, is_key=False))) == 1
+    assert len(VideoPacketizer(codec).payloads(unit._replace(is_key=False))) == 1
 
 
 def test_sets_that_do_not_fit_together_go_one_by_one():
@@ -63,9 +62,9 @@ def test_the_writer_numbers_stamps_and_marks():
 def test_audio_but_aac_goes_as_it_is():
     unit = AccessUnit(0, streams.params(Codec.H264), 0, 0, True, b"x" * 2000, 0, 0)
     assert AudioPacketizer(Codec.PCMA).payloads(unit) == [unit.data]
-    assert AudioPacketizer(Codec.AAC).payloads(replace(unit, data=b"abc")) == [b"\0\x10\0\x18abc"]
+    assert AudioPacketizer(Codec.AAC).payloads(unit._replace(data=b"abc")) == [b"\0\x10\0\x18abc"]
     with pytest.raises(LocalProtocolError):
-        AudioPacketizer(Codec.AAC).payloads(replace(unit, data=bytes(8192)))
+        AudioPacketizer(Codec.AAC).payloads(unit._replace(data=bytes(8192)))
 
 
 def test_codecs_without_payload_format_are_refused():
