@@ -32,6 +32,7 @@ describe('tileWords', () => {
 
   it('does not call a camera offline whose sub stream is a little late', () => {
     expect(tileWords(online, sub, failed('source_offline', 0))).toMatchObject({ tone: 'wait', key: 'source', retryAtMs: 99 })
+    expect(tileWords({ state: 'connecting' }, sub, failed('source_offline', 0))).toMatchObject({ tone: 'wait', key: 'source' })
   })
 
   it('names H.265 when there is nothing to fall back to', () => {

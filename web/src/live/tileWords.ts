@@ -67,9 +67,10 @@ export function tileWords(status: CameraStatus | null, choice: QualityChoice, st
   }
   if (status?.state === 'offline') return words('bad', 'offline', { reason: status.reason ?? 'unknown', sinceMs: sinceOf(status) })
   if (choice.quality === null) return words('bad', 'h265', {})
-  // The main stream is there, the one asked for is not yet.
-  const isComing = state.kind === 'failed' && state.error.code === 'source_offline' && status?.state === 'online'
-  if (isComing) return words('wait', 'source', { retryAtMs: state.retryAtMs })
+  // The stream asked for is not there yet, or just gone: since when, and why, the camera's own state tells in a moment.
+  const isAway = state.kind === 'failed' && state.error.code === 'source_offline'
+  const isComing = isAway && (status?.state === 'online' || status?.state === 'connecting')
+  if (isComing) return words('wait', 'source', { retryAtMs: state.retryAtMs, reason: status.reason ?? null })
   if (state.kind === 'failed') return failedWords(state)
   if (status?.state === 'connecting') return words('wait', 'source', { reason: status.reason ?? null, sinceMs: sinceOf(status) })
   return words('wait', 'connecting')
