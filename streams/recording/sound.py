@@ -5,7 +5,6 @@ sound brings none, so a muted microphone, a lost packet and Opus' discontinuous 
 of 20 ms. Frames that would lie over what was written are left out: after a correction of the clocks there are some.
 """
 
-
 from media.codec import opus
 from media.packet import AccessUnit, Codec, CodecParams
 

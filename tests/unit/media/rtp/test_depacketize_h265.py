@@ -1,6 +1,5 @@
 """What only H.265 does: aggregates, layers, types that look like start codes."""
 
-
 from media.codec import h265
 from media.packet import Codec
 from media.rtp.depacketize import make_depacketizer

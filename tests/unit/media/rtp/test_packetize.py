@@ -1,6 +1,5 @@
 """RTP payloads out of access units."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
