@@ -76,6 +76,10 @@ class Rig:
         return f"rtsp://127.0.0.1:{self.port}/cam{number}{'/sub' if sub else ''}"
 
 
+CLOSEST_MS = 5 * 60_000 + 1
+"""What the timeline shows at its closest."""
+
+
 class Console:
     """The console in a browser of its own, with nothing remembered from other tests."""
 
@@ -205,10 +209,18 @@ class Console:
         self.page.click("#reason-submit")
         expect(self.page.locator("#reason")).to_be_hidden()
 
-    def zoom_in_fully(self) -> None:
-        """Bring the timeline to its closest, so that a pixel is a fraction of a second."""
-        for _ in range(6):
-            self.page.locator(".zoom button").last.click()
+    def zoom_in_on(self, wall_ms: float) -> None:
+        """Bring the timeline to its closest around a moment, so that a pixel is a fraction of a second."""
+        box = self.page.locator(".timeline canvas").bounding_box()
+        assert box is not None
+        for _ in range(40):
+            start, end = self.view()
+            if end - start <= CLOSEST_MS:
+                return
+            self.page.mouse.move(box["x"] + self.x_of(wall_ms), box["y"] + 40)
+            self.page.mouse.wheel(0, -300)
+            self.page.wait_for_timeout(50)
+        raise AssertionError("the timeline does not come closer")
 
 
 def off_by_ms(code: dict[str, Any], wall_ms: float, loop_ms: int = MAIN_LOOP_MS) -> float:

@@ -42,7 +42,7 @@ def window(browser: Browser, county: County, recorded: tuple[float, float]) -> I
     console = Console(browser, county.hub.url)
     console.log_in("admin", ADMIN_PASSWORD)
     console.open_replay("gate")
-    console.zoom_in_fully()
+    console.zoom_in_on(recorded[0] + 5000)
     console.click_time(recorded[0] + 5000)
     console.give_reason()
     yield console
@@ -63,7 +63,7 @@ def replay(window: Console, recorded: tuple[float, float]) -> Console:
 
 def test_no_picture_without_a_reason(console: Console, recorded: tuple[float, float]):
     console.open_replay("gate")
-    console.zoom_in_fully()
+    console.zoom_in_on(recorded[0] + 5000)
     console.click_time(recorded[0] + 5000)
     page = console.page
     expect(page.get_by_text("调阅登记").first).to_be_visible()
@@ -143,7 +143,7 @@ def test_a_gap_is_shown_with_its_reason_and_skipped_with_a_word(console: Console
     stretch = wait_for("the gap is in the index", gap, 30, every_s=0.5)
     middle = (_epoch_ms(stretch["start"]) + _epoch_ms(stretch["end"])) / 2
     console.open_replay("bridge")
-    console.zoom_in_fully()
+    console.zoom_in_on(middle)
     band = console.page.locator(".timeline canvas")
     band.hover(position={"x": console.x_of(middle), "y": 40})
     tip = console.page.locator(".timeline .tip")

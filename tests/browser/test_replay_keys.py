@@ -34,7 +34,7 @@ def begins_ms(county: County) -> float:
 
 def playing(console: Console, begins_ms: float) -> None:
     console.open_replay("gate")
-    console.zoom_in_fully()
+    console.zoom_in_on(begins_ms + 3000)
     console.click_time(begins_ms + 3000)
     console.give_reason()
     expect(console.screen).to_have_attribute("data-phase", "ready")
