@@ -35,7 +35,7 @@ def click_around(console: Console, start_ms: float, end_ms: float) -> Found:
     found: Found = {OPENED: [], FETCHED: [], HELD: [], OFF: []}
     for opening in range(OPENINGS):
         console.open_replay(f"cam{opening % 2 + 1}")
-        console.zoom_in_fully()
+        console.zoom_in_on(start_ms)
         for index in range(1 + SEEKS_EACH):
             time.sleep(random.uniform(*PAUSE_S))
             clicked, shown = console.seek(random.uniform(start_ms, end_ms))
@@ -63,7 +63,7 @@ def main() -> None:
             console = Console(browser, hub.url)
             console.log_in("admin", ADMIN_PASSWORD)
             console.open_replay("cam1")
-            console.zoom_in_fully()
+            console.zoom_in_on(start_ms)
             console.click_time(start_ms)
             console.give_reason()
             console.code_of(console.screen.locator("video"))
