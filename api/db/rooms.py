@@ -1,7 +1,7 @@
 """Rooms, who belongs to them, and their invitations.
 
-A member is a user, or an organisation with everybody in its subtree. A room without members is open to the subtree of
-its own organisation. Calls are seen by the two who talk only.
+A member is a user, or an organisation with everybody in its subtree. A room may be for everybody
+in the subtree of its own organisation as well; it is never so by having lost its members. Calls are seen by the two who talk only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,6 +45,7 @@ class RoomRow:
     speech: str
     has_lobby: bool
     is_locked: bool
+    is_for_everybody: bool
     is_recorded: bool
     max_participants: int
     starts_us: int | None
@@ -167,8 +168,7 @@ def _visible(wanted: RoomFilter) -> ColumnElement[bool]:
     is_user = and_(table.kind == USER, table.member_id == wanted.user_id)
     is_org = and_(table.kind == ORG, literal(wanted.org_path).like(table.org_path + "%"))
     is_member = exists().where(table.room_id == rooms.c.id, or_(is_user, is_org))
-    has_members = exists().where(table.room_id == rooms.c.id)
-    is_open = and_(~has_members, rooms.c.kind != CALL, literal(wanted.org_path).like(rooms.c.org_path + "%"))
+    is_open = and_(rooms.c.is_for_everybody, literal(wanted.org_path).like(rooms.c.org_path + "%"))
     found = [rooms.c.created_by == wanted.user_id, is_member, is_open]
     if wanted.managed is not None:
         found.append(and_(rooms.c.kind != CALL, rooms.c.org_path.like(f"{wanted.managed}%")))

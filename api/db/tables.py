@@ -231,6 +231,7 @@ rooms = Table(
     Column("speech", String(8), nullable=False),
     Column("has_lobby", Boolean, nullable=False),
     Column("is_locked", Boolean, nullable=False),
+    Column("is_for_everybody", Boolean, nullable=False),  # of its organisation's subtree, members or not
     Column("is_recorded", Boolean, nullable=False),
     Column("max_participants", Integer, nullable=False),
     Column("starts_us", BigInteger),

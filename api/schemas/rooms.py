@@ -79,7 +79,7 @@ Members = Annotated[list[MemberIn], Field(max_length=1000)]
 
 
 class RoomCreate(Input):
-    """A new room; without `starts_at` it is always there."""
+    """A new room; without `starts_at` it is always there, without members it is for everybody of its organisation."""
 
     id: Id | None = None
     name: RoomName
@@ -90,6 +90,7 @@ class RoomCreate(Input):
     speech: Literal["open", "floor"] = "open"
     lobby: bool = False
     locked: bool = False
+    for_everybody: bool | None = None
     recording: bool = False
     max_participants: Annotated[int, Field(ge=2, le=1000)] = 300
     members: Members = Field(default_factory=list)
@@ -101,6 +102,7 @@ class RoomCreate(Input):
             id=self.id, name=self.name, kind=self.kind, org_id=self.org_id,
             starts_us=us_of_utc(self.starts_at) if self.starts_at else None, duration_minutes=self.duration_minutes,
             speech=self.speech, has_lobby=self.lobby, is_locked=self.locked, is_recorded=self.recording,
+            is_for_everybody=not self.members if self.for_everybody is None else self.for_everybody,
             max_participants=self.max_participants, members=tuple(one.made() for one in self.members),
             passcode=self.passcode,
         )  # fmt: skip
@@ -115,13 +117,17 @@ class RoomPatch(Input):
     speech: Literal["open", "floor"] | None = None
     lobby: bool | None = None
     locked: bool | None = None
+    for_everybody: bool | None = None
     recording: bool | None = None
     max_participants: Annotated[int, Field(ge=2, le=1000)] | None = None
     members: Members | None = None
 
     def values(self) -> dict[str, Any]:
         """Return the columns to set; a time may be taken away, nothing else."""
-        names = {"lobby": "has_lobby", "locked": "is_locked", "recording": "is_recorded"}
+        names = {
+            "lobby": "has_lobby", "locked": "is_locked", "recording": "is_recorded",
+            "for_everybody": "is_for_everybody",
+        }  # fmt: skip
         given = self.model_dump(exclude_unset=True, exclude={"members"})
         found = {names.get(key, key): value for key, value in given.items() if value is not None}
         if "starts_at" in given:
@@ -247,6 +253,7 @@ class Room(Output):
     speech: str
     lobby: bool
     locked: bool
+    for_everybody: bool
     recording: bool
     max_participants: int
     participants: int
@@ -357,6 +364,7 @@ def room_out(shown: ShownRoom, base: str = "", clashes: Iterable[Clash] | None =
         starts_at=moment_or_none(room.starts_us), ends_at=moment_or_none(view.end_us),
         duration_minutes=room.duration_minutes, ended_at=moment_or_none(room.ended_us), end_reason=room.end_reason,
         speech=room.speech, lobby=room.has_lobby, locked=room.is_locked, recording=room.is_recorded,
+        for_everybody=room.is_for_everybody,
         max_participants=room.max_participants, participants=shown.running, members_count=len(view.members),
         version=room.version, role=shown.role, may_manage=shown.may_manage, may_lead=shown.may_lead,
         members=None if names is None else [member_out(row, names) for row in view.members],

@@ -99,6 +99,7 @@ def _room(me: Principal, call: CallRow, now_us: int) -> RoomRow:
     return RoomRow(
         id=call.room_id, name=f"{call.from_name} → {call.to_name}"[:100], kind=CALL, org_id=me.org_id,
         org_path=me.org_path, created_by=me.user_id, speech="open", has_lobby=False, is_locked=False,
+        is_for_everybody=False,
         is_recorded=False, max_participants=8, starts_us=None, duration_minutes=None, begins_us=now_us, slot=None,
         journal_seq=0, version=1, created_us=now_us, updated_us=now_us, ended_us=None, end_reason=None,
     )  # fmt: skip

@@ -47,8 +47,8 @@ def role_of(view: RoomView, principal: Principal) -> str | None:
     orgs = [row for row in view.members if row.kind == ORG and principal.org_path.startswith(row.org_path or "//")]
     if orgs:
         return max(orgs, key=lambda row: len(row.org_path or "")).role
-    is_open = not view.members and view.room.kind != CALL
-    if may_manage(view.room, principal) or (is_open and principal.org_path.startswith(view.room.org_path)):
+    is_of_org = view.room.is_for_everybody and principal.org_path.startswith(view.room.org_path)
+    if may_manage(view.room, principal) or is_of_org:
         return usual_role(view.room.kind)
     return None
 

@@ -54,6 +54,7 @@ class NewRoom:
     speech: str = "open"
     has_lobby: bool = False
     is_locked: bool = False
+    is_for_everybody: bool = False
     is_recorded: bool = False
     max_participants: int = 300
     members: tuple[NewMember, ...] = ()
@@ -143,6 +144,7 @@ def _row(wanted: NewRoom, actor: Actor, org_id: str | None, path: str, now_us: i
     return RoomRow(
         id=wanted.id or new_id("room-"), name=wanted.name, kind=wanted.kind, org_id=org_id, org_path=path,
         created_by=actor.user_id, speech=wanted.speech, has_lobby=wanted.has_lobby, is_locked=wanted.is_locked,
+        is_for_everybody=wanted.is_for_everybody,
         is_recorded=wanted.is_recorded, max_participants=wanted.max_participants, starts_us=wanted.starts_us,
         duration_minutes=wanted.duration_minutes,
         begins_us=now_us if wanted.starts_us is None else wanted.starts_us, slot=None, journal_seq=0, version=1,
@@ -190,6 +192,8 @@ async def change(
         if members is not None:
             rows = await _members(connection, actor, room_id, members, now_us)
             await rooms.set_members(connection, room_id, rows)
+            if rows:
+                settings.setdefault("is_for_everybody", False)
         await rooms.change(connection, room_id, settings | {"updated_us": now_us})
         after = await existing(connection, room_id)
         found = await clashes(connection, after, actor.principal)
@@ -223,6 +227,8 @@ async def put_member(ctx: ApiContext, actor: Actor, room_id: str, wanted: NewMem
             raise HubError(ErrorKind.INVALID, "too many members", code="too_many_members", limit=MAX_MEMBERS)
         (row,) = await _members(connection, actor, room_id, [wanted], now_us)
         await rooms.put_member(connection, row)
+        if before.room.is_for_everybody:
+            await rooms.change(connection, room_id, {"is_for_everybody": False})
         await audit.append(connection, actor.entry(now_us, "room.member", target_of(before.room), **asdict(wanted)))
         return await existing(connection, room_id)
 

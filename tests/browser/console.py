@@ -194,6 +194,7 @@ class Console:
         box = band.bounding_box()
         assert box is not None
         x = round(self.x_of(wall_ms))
+        assert 0 <= x <= box["width"], f"the timeline does not show this moment: {x:.0f} of {box['width']:.0f} px"
         band.click(position={"x": x, "y": box["height"] * 0.6})
         return start + x / box["width"] * (end - start)
 
@@ -210,12 +211,14 @@ class Console:
         expect(self.page.locator("#reason")).to_be_hidden()
 
     def zoom_in_on(self, wall_ms: float) -> None:
-        """Bring the timeline to its closest around a moment, so that a pixel is a fraction of a second."""
+        """Bring the timeline to its closest with a moment in its first quarter, so that a pixel is a fraction of a second."""
         box = self.page.locator(".timeline canvas").bounding_box()
         assert box is not None
         for _ in range(40):
             start, end = self.view()
             if end - start <= CLOSEST_MS:
+                self.page.mouse.wheel(self.x_of(wall_ms) - box["width"] / 4, 0)
+                self.page.wait_for_timeout(50)
                 return
             self.page.mouse.move(box["x"] + self.x_of(wall_ms), box["y"] + 40)
             self.page.mouse.wheel(0, -300)

@@ -271,6 +271,7 @@ export interface RoomInfo {
   speech: 'open' | 'floor'
   lobby: boolean
   locked: boolean
+  for_everybody: boolean
   recording: boolean
   max_participants: number
   participants: number
@@ -293,6 +294,7 @@ export interface RoomInput {
   speech?: 'open' | 'floor'
   lobby?: boolean
   recording?: boolean
+  for_everybody?: boolean
   members?: RoomMember[]
   passcode?: string
 }

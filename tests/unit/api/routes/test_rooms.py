@@ -114,6 +114,28 @@ async def test_a_list_shows_what_one_belongs_to_or_manages(plane: Plane, county:
     assert (await people["li"].get("/rooms/listed/invite")).json()["code"] == "not_chair"
 
 
+async def test_a_room_does_not_open_when_its_last_member_is_removed(plane: Plane, county: Person) -> None:
+    await make(county, id="small", members=[{"user_id": "li"}])
+    wang = await plane.log_in("wang", PASSWORD)
+    assert (await county.delete("/rooms/small/members/user/li")).status_code == 204
+    assert (await wang.get("/rooms/small")).json()["code"] == "unknown_room"
+    assert (await wang.get("/rooms")).json()["items"] == []
+    assert (await county.call("PATCH", "/rooms/small", json={"members": []})).json()["for_everybody"] is False
+    assert (await county.call("PATCH", "/rooms/small", json={"for_everybody": True})).status_code == 200
+    assert (await wang.get("/rooms/small")).json()["for_everybody"] is True
+
+
+async def test_a_room_for_everybody_is_for_its_members_once_it_has_some(plane: Plane, county: Person) -> None:
+    await make(county, id="hall")
+    wang = await plane.log_in("wang", PASSWORD)
+    assert (await wang.get("/rooms/hall")).status_code == 200
+    await county.post("/rooms/hall/members", {"user_id": "li"})
+    assert (await wang.get("/rooms/hall")).json()["code"] == "unknown_room"
+    both = await make(county, id="both", members=[{"user_id": "li"}], for_everybody=True)
+    assert both["for_everybody"] is True
+    assert (await wang.get("/rooms/both")).status_code == 200
+
+
 async def test_a_list_is_narrowed_and_goes_on(plane: Plane, county: Person) -> None:
     for number in range(5):
         await make(county, id=f"m{number}", starts_at=f"2027-02-0{number + 1}T01:00:00Z", duration_minutes=30)
