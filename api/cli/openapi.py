@@ -30,7 +30,7 @@ def openapi() -> None:
         passwords=Passwords(),
         networks=SourceNetworks.parse(),
         clock=SystemClock(),
-        workers=UnixWorkers(state),
+        workers=UnixWorkers(state, SystemClock()),
         replay=httpx.AsyncClient(),
     )
     typer.echo(json.dumps(create_app(context).openapi(), ensure_ascii=False, indent=1))

@@ -8,7 +8,7 @@ with a reason the page can show; a session outlives its gate, so that a page com
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -177,6 +177,7 @@ class Gate:
                 if asyncio.get_running_loop().time() > deadline_s:
                     raise
                 await asyncio.sleep(WORKER_RETRY_S)
+                opening = replace(opening, home_slot=None)  # by now the room may live elsewhere
                 continue
             if isinstance(answer.get("opened"), dict):
                 return opening, link, answer["opened"]
@@ -187,6 +188,7 @@ class Gate:
             elif error.code == "room_not_found" and not is_told_anew and opening.session.room_id:
                 is_told_anew = True
                 await sessions.open_room_anew(self.ctx, opening.session.room_id, self.actor)
+                opening = replace(opening, home_slot=None)
             else:
                 raise error
 
@@ -194,7 +196,7 @@ class Gate:
         worker = await self.ctx.workers.of_slot(opening.session.slot)
         link = await SessionLink.open(worker.socket)
         try:
-            home = await sessions.home_slot(self.ctx, opening.session.room_id)
+            home = opening.home_slot or await sessions.home_slot(self.ctx, opening.session.room_id)
             return link, await link.ask(opening.frame(home, LIMITS))
         except BaseException:
             await link.close()

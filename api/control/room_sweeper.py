@@ -17,6 +17,7 @@ from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.control.gates import Gates
 from api.control.metrics import Metrics
+from api.control.periodic import PURGE_EVERY_S, RECONCILE_EVERY_S, Periodic
 from api.db import cameras, live, room_history, rooms, seats
 from api.db.cameras import CameraRow
 from api.db.live import LiveSessionRow
@@ -32,10 +33,8 @@ from media.base.errors import HubError
 log = structlog.get_logger(__name__)
 
 SECOND_US = 1_000_000
-RECONCILE_EVERY_S = 5.0
 YOUNG_US = 20 * SECOND_US
 """A session this young may not be in its worker's list yet."""
-PURGE_EVERY_S = 600.0
 DAY_US = 86_400 * SECOND_US
 
 
@@ -59,8 +58,8 @@ class RoomSweeper:
         self._ctx = ctx
         self._gates = gates
         self._metrics = metrics
-        self._reconciled_ns: int | None = None
-        self._purged_ns: int | None = None
+        self._reconciling = Periodic(ctx.clock, RECONCILE_EVERY_S)
+        self._purging = Periodic(ctx.clock, PURGE_EVERY_S)
 
     async def sweep(self) -> None:
         """Do one round; HubError when database or worker is away, after all the others have been dealt with."""
@@ -180,7 +179,7 @@ class RoomSweeper:
 
     async def _reconcile(self, present: Iterable[SessionRow]) -> None:
         """Write off sessions that their worker does not know; fetch what ended rooms have left there."""
-        if not self._is_due("_reconciled_ns", RECONCILE_EVERY_S):
+        if not self._reconciling.take():
             return
         old_us = self._ctx.clock.wall_us() - YOUNG_US
         old = [session for session in present if session.started_us < old_us]
@@ -216,18 +215,10 @@ class RoomSweeper:
             log.info("the shared state hears of rooms later")
 
     async def _purge(self) -> None:
-        if self._is_due("_purged_ns", PURGE_EVERY_S):
+        if self._purging.take():
             now_us = self._ctx.clock.wall_us()
             async with self._ctx.db.write() as connection:
                 await seats.purge(connection, now_us - DAY_US, now_us - 365 * DAY_US)
-
-    def _is_due(self, name: str, every_s: float) -> bool:
-        now_ns = self._ctx.clock.mono_ns()
-        last_ns: int | None = getattr(self, name)
-        if last_ns is not None and now_ns - last_ns < every_s * 1e9:
-            return False
-        setattr(self, name, now_ns)
-        return True
 
 
 def _named(items: Any) -> Iterable[str]:

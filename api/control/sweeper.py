@@ -16,6 +16,7 @@ from api.auth.principal import Principal
 from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.control.metrics import Metrics
+from api.control.periodic import PURGE_EVERY_S, RECONCILE_EVERY_S, Periodic
 from api.control.room_sweeper import RoomSweeper
 from api.db import cameras, live, logins, playback
 from api.db.cameras import CameraRow
@@ -35,10 +36,8 @@ log = structlog.get_logger(__name__)
 
 SECOND_US = 1_000_000
 VIEW_IDLE_US = 60 * SECOND_US
-RECONCILE_EVERY_S = 5.0
 YOUNG_US = 20 * SECOND_US
 """A session this young may not be in its worker's list yet."""
-PURGE_EVERY_S = 600.0
 DAY_US = 86_400 * SECOND_US
 
 
@@ -51,8 +50,8 @@ class Sweeper:
         self._ctx = ctx
         self._streams = streams
         self._metrics = metrics
-        self._reconciled_ns: int | None = None
-        self._purged_ns: int | None = None
+        self._reconciling = Periodic(ctx.clock, RECONCILE_EVERY_S)
+        self._purging = Periodic(ctx.clock, PURGE_EVERY_S)
 
     async def run(self) -> None:
         """Sweep for ever; a round that fails is logged and tried again."""
@@ -156,7 +155,7 @@ class Sweeper:
 
     async def _reconcile(self, sessions: Iterable[LiveSessionRow]) -> None:
         """Write off sessions that their worker does not know: it was restarted, or its message was lost."""
-        if not self._is_due("_reconciled_ns", RECONCILE_EVERY_S):
+        if not self._reconciling.take():
             return
         old_us = self._ctx.clock.wall_us() - YOUNG_US
         old = [session for session in sessions if session.started_us < old_us]
@@ -170,18 +169,10 @@ class Sweeper:
                     await live_service.note_end(self._ctx, session.id, "lost")
 
     async def _purge(self) -> None:
-        if self._is_due("_purged_ns", PURGE_EVERY_S):
+        if self._purging.take():
             async with self._ctx.db.write() as connection:
                 await logins.purge(connection, self._ctx.clock.wall_us() - DAY_US)
                 await live.purge(connection, self._ctx.clock.wall_us() - 365 * DAY_US)
-
-    def _is_due(self, name: str, every_s: float) -> bool:
-        now_ns = self._ctx.clock.mono_ns()
-        last_ns: int | None = getattr(self, name)
-        if last_ns is not None and now_ns - last_ns < every_s * 1e9:
-            return False
-        setattr(self, name, now_ns)
-        return True
 
 
 @dataclass(frozen=True, slots=True)

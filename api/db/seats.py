@@ -158,11 +158,15 @@ async def change_session(connection: AsyncConnection, session_id: str, values: M
     return (await connection.execute(query.values(**values))).rowcount == 1
 
 
-async def open_sessions(connection: AsyncConnection, room_id: str | None = None) -> tuple[SessionRow, ...]:
-    """Return the sessions that have not ended, of one room or of all."""
+async def open_sessions(
+    connection: AsyncConnection, room_id: str | None = None, participant_id: str | None = None
+) -> tuple[SessionRow, ...]:
+    """Return the sessions that have not ended: of one seat of a room, of a room, or of all."""
     query = select(sessions).where(sessions.c.ended_us.is_(None))
     if room_id is not None:
         query = query.where(sessions.c.room_id == room_id)
+    if participant_id is not None:
+        query = query.where(sessions.c.participant_id == participant_id)
     return await all_of(connection, SessionRow, query.order_by(sessions.c.started_us, sessions.c.id))
 
 

@@ -13,8 +13,11 @@ import httpx
 from api.auth.actor import Actor
 from api.context import StateStore, WorkerLink
 from api.state import SlotInfo
+from media.base.clock import Clock
 from media.base.errors import ErrorKind, HubError
 
+NEWS_NS = 500_000_000
+"""So long the list of slots is believed: twenty people who join in a second need not ask for it sixty times."""
 PRIVATE_TIMEOUT = httpx.Timeout(15.0, connect=2.0)
 
 _KIND_OF_STATUS = {
@@ -34,12 +37,14 @@ _PASSED_CONTEXT = ("spans", "codec", "camera_id", "limit")
 class UnixWorkers:
     """Workers reached by the unix sockets they registered in the shared state; remembers them while it is away."""
 
-    def __init__(self, state: StateStore, known: Iterable[SlotInfo] = ()) -> None:
+    def __init__(self, state: StateStore, clock: Clock, known: Iterable[SlotInfo] = ()) -> None:
         """Ask `state` who holds which camera; until it has answered once, `known` slots are there."""
         self._state = state
+        self._clock = clock
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._known: dict[str, SlotInfo] = {info.slot: info for info in known}
         self._places: dict[str, str] = {}
+        self._looked_ns: int | None = None
 
     async def of_camera(self, camera_id: str) -> WorkerLink:
         """Return the worker that holds the camera; HubError UNAVAILABLE `worker_unavailable` when nobody does."""
@@ -62,22 +67,29 @@ class UnixWorkers:
 
     async def all(self) -> list[WorkerLink]:
         """Return every registered worker, whether it lives or not; those known before while the state is away."""
-        await self._look()
+        await self._look(within_ns=NEWS_NS)
         return [self._link(info) for _, info in sorted(self._known.items())]
 
     async def of_slot(self, slot: str) -> WorkerLink:
         """Return the worker in `slot`."""
-        await self._look()
+        await self._look(within_ns=NEWS_NS)
+        if slot not in self._known:
+            await self._look()
         info = self._known.get(slot)
         if info is None:
             raise HubError(ErrorKind.UNAVAILABLE, "the slot is gone", code="worker_unavailable")
         return self._link(info)
 
-    async def _look(self) -> None:
+    async def _look(self, within_ns: int = 0) -> None:
+        """Ask the shared state, unless it was asked within so long."""
+        now_ns = self._clock.mono_ns()
+        if self._looked_ns is not None and now_ns - self._looked_ns < within_ns:
+            return
         try:
             self._known = await self._state.slots()
         except HubError:
             return  # the sockets do not move while the state is away
+        self._looked_ns = now_ns
 
     def _link(self, info: SlotInfo) -> WorkerLink:
         self._known[info.slot] = info

@@ -56,7 +56,7 @@ async def open_context(settings: Settings, clock: Clock) -> AsyncIterator[ApiCon
     """Give everything the control plane needs, with the database in its present shape; closes it all."""
     db = Database(settings.sqlalchemy_url)
     state = State.open(settings.state_url)
-    workers = UnixWorkers(state, own_slots(settings))
+    workers = UnixWorkers(state, clock, own_slots(settings))
     passwords = Passwords()
     transport = httpx.AsyncHTTPTransport(uds=str(settings.replay_socket))
     replay = httpx.AsyncClient(transport=transport, base_url="http://replay", timeout=30.0)

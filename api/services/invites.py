@@ -19,6 +19,7 @@ from api.auth.address import network_of
 from api.auth.tokens import secret_hash
 from api.context import ApiContext
 from api.db import audit, logins, rooms
+from api.db.engine import Connection
 from api.db.logins import FailureRow
 from api.db.rooms import InviteRow, RoomRow
 from api.services.login import FAILURE_WINDOW_US, LOCK_US, MAX_FAILURES, MAX_FAILURES_ANYWHERE
@@ -111,25 +112,25 @@ def picture(url: str) -> bytes:
     return drawn.getvalue()
 
 
-async def check_link(ctx: ApiContext, room_id: str, token: str) -> InviteRow:
+async def link_of(connection: Connection, room_id: str, token: str) -> InviteRow:
     """Return the invitation `token` belongs to; HubError NOT_FOUND `unknown_room` for any other."""
-    async with ctx.db.read() as connection:
-        row = await rooms.invite_of(connection, room_id)
+    row = await rooms.invite_of(connection, room_id)
     if row is None or not hmac.compare_digest(row.token_hash, secret_hash(token)):
         raise HubError(ErrorKind.NOT_FOUND, "no such invitation", code="unknown_room")
     return row
 
 
-async def check_passcode(ctx: ApiContext, actor: Actor, room: RoomRow, token: str, passcode: str) -> None:
-    """Return for the right link and passcode.
+async def check_passcode(
+    ctx: ApiContext, actor: Actor, room: RoomRow, invite: InviteRow, token: str, passcode: str
+) -> None:
+    """Return for the passcode of the invitation that `token` leads to.
 
-    HubError NOT_FOUND for a wrong link, DENIED `wrong_passcode`, EXHAUSTED `passcode_locked` after too many of those.
+    HubError DENIED `wrong_passcode`, EXHAUSTED `passcode_locked` after too many of those.
     """
     name, network = f"room {secret_hash(room.id)[:40]}", network_of(actor.address)
     async with ctx.login_turns.of(f"{name} {network}"):
         await _refuse_locked(ctx, name, network)
-        row = await check_link(ctx, room.id, token)
-        if hmac.compare_digest(row.passcode_hash, _passcode_hash(token, passcode)):
+        if hmac.compare_digest(invite.passcode_hash, _passcode_hash(token, passcode)):
             return
         await _note_failure(ctx, actor, room, name, network)
     raise HubError(ErrorKind.DENIED, "the passcode is wrong", code="wrong_passcode")

@@ -13,6 +13,7 @@ from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.db import orgs, seats
 from api.db.engine import Connection
+from api.db.rooms import InviteRow
 from api.db.seats import SeatRow, TokenRow
 from api.services import invites, rooms
 from api.services.room_access import RoomView, check_known, check_open, role_of, usual_role
@@ -54,8 +55,8 @@ async def join(ctx: ApiContext, actor: Actor, room_id: str, request: JoinRequest
     HubError NOT_FOUND for somebody who does not belong there, CONFLICT `room_ended`, DENIED `wrong_passcode`,
     EXHAUSTED `passcode_locked`, INVALID `name_required` for a guest without a name.
     """
-    view = await _entered(ctx, actor, room_id, request)
-    role, is_guest = await _role(ctx, actor, view, request)
+    view, invite = await _entered(ctx, actor, room_id, request)
+    role, is_guest = await _role(ctx, actor, view, request, invite)
     check_open(view.room)
     now_us = ctx.clock.wall_us()
     async with ctx.db.write() as connection:
@@ -66,30 +67,34 @@ async def join(ctx: ApiContext, actor: Actor, room_id: str, request: JoinRequest
     return Joined(view, seat, token)
 
 
-async def _entered(ctx: ApiContext, actor: Actor, room_id: str, request: JoinRequest) -> RoomView:
-    """Return the room to somebody who belongs there or holds the link of its invitation."""
-    view = await rooms.find(ctx, room_id)
-    if request.invite is not None:
-        await invites.check_link(ctx, room_id, request.invite)
-    elif actor.principal is None:
+async def _entered(
+    ctx: ApiContext, actor: Actor, room_id: str, request: JoinRequest
+) -> tuple[RoomView, InviteRow | None]:
+    """Return the room, and the invitation if by one, to somebody who belongs there or holds its link."""
+    async with ctx.db.read() as connection:
+        view = await rooms.existing(connection, room_id)
+        if request.invite is not None:
+            return view, await invites.link_of(connection, room_id, request.invite)
+    if actor.principal is None:
         raise HubError(ErrorKind.UNAUTHENTICATED, "log in, or come by invitation", code="token_missing")
-    else:
-        check_known(view, actor.principal)
-    return view
+    check_known(view, actor.principal)
+    return view, None
 
 
-async def _role(ctx: ApiContext, actor: Actor, view: RoomView, request: JoinRequest) -> tuple[str, bool]:
+async def _role(
+    ctx: ApiContext, actor: Actor, view: RoomView, request: JoinRequest, invite: InviteRow | None
+) -> tuple[str, bool]:
     """Return the role, and whether it is that of a guest."""
     principal = actor.principal
     if principal is not None and Verb.ROOM_JOIN in principal.verbs:
         role = role_of(view, principal)
         if role is not None:
             return role, False
-    if request.invite is None:
+    if invite is None or request.invite is None:
         raise HubError(ErrorKind.DENIED, "not invited", code="denied", verb=Verb.ROOM_JOIN.value)
     if not (request.display_name or principal):
         raise HubError(ErrorKind.INVALID, "a guest has a name", code="name_required", field="display_name")
-    await invites.check_passcode(ctx, actor, view.room, request.invite, request.passcode or "")
+    await invites.check_passcode(ctx, actor, view.room, invite, request.invite, request.passcode or "")
     return usual_role(view.room.kind), True
 
 

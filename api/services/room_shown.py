@@ -68,8 +68,8 @@ async def listed(
 
 async def for_guest(ctx: ApiContext, room_id: str, token: str) -> tuple[RoomRow, str, int]:
     """Return a room, the name of its organisation and how many are in, to who holds its link; HubError NOT_FOUND."""
-    await invites.check_link(ctx, room_id, token)
     async with ctx.db.read() as connection:
+        await invites.link_of(connection, room_id, token)
         room = await rooms.get(connection, room_id)
         if room is None:
             raise HubError(ErrorKind.NOT_FOUND, "no such room", code="unknown_room")

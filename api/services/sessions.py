@@ -16,6 +16,7 @@ from api.context import ApiContext
 from api.db import audit, rooms, seats
 from api.db.audit import AuditEntry
 from api.db.engine import Connection
+from api.db.rooms import RoomRow
 from api.db.seats import SeatRow, SessionRow, TokenRow
 from api.services import room_homes, session_views
 from api.services.principals import Login, load
@@ -42,6 +43,8 @@ class Opening:
     is_resume: bool
     spent: str | None = None
     """The hash of the token it came from."""
+    home_slot: str | None = None
+    """Where its room lived when this was made."""
 
     def frame(self, home_slot: str | None, limits: dict[str, Any]) -> dict[str, Any]:
         """Return the first frame for the worker."""
@@ -69,31 +72,30 @@ async def begin(ctx: ApiContext, token: str, actor: Actor, *, foreign: str = "")
 
     `foreign` is `whip` or `whep` for software that has no page: it sits where its room lives.
     """
-    row = await _look_up(ctx, token)
-    home = None
-    if row.room_id is not None:
-        async with ctx.db.read() as connection:
-            room = await rooms.get(connection, row.room_id)
-        home = await room_homes.open_home(ctx, actor, room) if room and room.ended_us is None else None
+    row, room = await _look_up(ctx, token)
+    home = await room_homes.open_home(ctx, actor, room) if room and room.ended_us is None else None
     link = home if foreign and home is not None else await room_homes.seat_slot(ctx, home)
     principal = await _holder(ctx, row)
     async with ctx.db.write() as connection:
-        seat, username = await _entitled(connection, row, principal)
+        seat, room, username = await _entitled(connection, row, principal)
         if not await seats.use_token(connection, row.token_hash, ctx.clock.wall_us()):
             raise _unauthenticated("token_used", "the token was used already")
-        return await _add(ctx, connection, actor, (row, seat, username, link.slot), prefix=foreign or "s")
+        opening = await _add(ctx, connection, actor, (row, seat, room, username, link.slot), prefix=foreign or "s")
+    return replace(opening, home_slot=home.slot if home else None)
 
 
-async def _look_up(ctx: ApiContext, token: str) -> TokenRow:
+async def _look_up(ctx: ApiContext, token: str) -> tuple[TokenRow, RoomRow | None]:
+    """Return what a token says, and the room it leads to."""
     async with ctx.db.read() as connection:
         row = await seats.token(connection, secret_hash(token))
+        room = await rooms.get(connection, row.room_id) if row is not None and row.room_id is not None else None
     if row is None:
         raise _unauthenticated("token_invalid", "no such token")
     if row.used_us is not None:
         raise _unauthenticated("token_used", "the token was used already")
     if row.expires_us <= ctx.clock.wall_us():
         raise _unauthenticated("token_expired", "the token has expired")
-    return row
+    return row, room
 
 
 async def _holder(ctx: ApiContext, row: TokenRow | SessionRow) -> Principal | None:
@@ -108,14 +110,14 @@ async def _holder(ctx: ApiContext, row: TokenRow | SessionRow) -> Principal | No
 
 async def _entitled(
     connection: Connection, row: TokenRow | SessionRow, principal: Principal | None
-) -> tuple[SeatRow | None, str]:
-    """Return the seat and the name of whoever may still have it; HubError when room or membership has gone."""
+) -> tuple[SeatRow | None, RoomRow | None, str]:
+    """Return seat, room and name of whoever may still have them; HubError when room or membership has gone."""
     if principal is not None and await seats.count_open(connection, principal.user_id) >= MAX_SESSIONS:
         raise HubError(ErrorKind.EXHAUSTED, "too many sessions", code="too_many_sessions", limit=MAX_SESSIONS)
     if row.room_id is None or row.participant_id is None:
         if principal is None:
             raise _unauthenticated("token_invalid", "the token is nobody's")
-        return None, principal.username
+        return None, None, principal.username
     room = await rooms.get(connection, row.room_id)
     seat = await seats.seat(connection, row.room_id, row.participant_id)
     if room is None or seat is None:
@@ -124,18 +126,18 @@ async def _entitled(
     view = RoomView(room, (await rooms.members_of(connection, [room.id]))[room.id])
     if not (seat.is_guest or is_member(view, principal)):
         raise HubError(ErrorKind.DENIED, "no longer invited", code="not_permitted")
-    return seat, principal.username if principal else seat.display_name
+    return seat, room, principal.username if principal else seat.display_name
 
 
 async def _add(
     ctx: ApiContext,
     connection: Connection,
     actor: Actor,
-    found: tuple[TokenRow | SessionRow, SeatRow | None, str, str],
+    found: tuple[TokenRow | SessionRow, SeatRow | None, RoomRow | None, str, str],
     *,
     prefix: str = "s",
 ) -> Opening:
-    row, seat, username, slot = found
+    row, seat, room, username, slot = found
     now_us, resume = ctx.clock.wall_us(), new_secret()
     session = SessionRow(
         id=new_id(f"{prefix}-"), user_id=row.user_id, username=username[:64], login_session_id=row.login_session_id,
@@ -144,7 +146,6 @@ async def _add(
     )  # fmt: skip
     await seats.add_session(connection, session)
     if seat is not None:
-        room = await rooms.get(connection, seat.room_id)
         details = {"session": session.id, "venue": seat.venue, "role": seat.role, "guest": seat.is_guest}
         path = room.org_path if room else "/"
         await audit.append(connection, entry(session, seat, (now_us, path), "room.join", details, actor.trace_id))
@@ -204,7 +205,7 @@ async def resume(ctx: ApiContext, secret: str) -> Opening:
             raise HubError(ErrorKind.NOT_FOUND, "no such session", code="resume_unknown")
     principal = await _holder(ctx, session)
     async with ctx.db.read() as connection:
-        seat, _ = await _entitled(connection, session, principal)
+        seat, _, _ = await _entitled(connection, session, principal)
     opening = Opening(session, seat, secret, is_resume=True)
     return opening if session.ended_us is None else replace(opening, is_resume=False)
 
@@ -228,9 +229,9 @@ async def afresh(ctx: ApiContext, before: Opening, actor: Actor) -> Opening:
     link = await room_homes.seat_slot(ctx, home)
     principal = await _holder(ctx, session)
     async with ctx.db.write() as connection:
-        seat, username = await _entitled(connection, session, principal)
+        seat, present, username = await _entitled(connection, session, principal)
         await seats.retire_resume(connection, session.id, secret_hash(f"gone {session.id}"))
-        opening = await _add(ctx, connection, actor, (session, seat, username, link.slot))
+        opening = await _add(ctx, connection, actor, (session, seat, present, username, link.slot))
         await seats.change_session(connection, opening.session.id, {"resume_hash": session.resume_hash})
     kept = replace(opening.session, resume_hash=session.resume_hash)
     return replace(opening, session=kept, resume=before.resume)
@@ -241,8 +242,8 @@ async def rivals(ctx: ApiContext, session: SessionRow) -> tuple[SessionRow, ...]
     if session.room_id is None:
         return ()
     async with ctx.db.read() as connection:
-        mine = await seats.open_sessions(connection, session.room_id)
-    return tuple(one for one in mine if one.participant_id == session.participant_id and one.id != session.id)
+        mine = await seats.open_sessions(connection, session.room_id, session.participant_id)
+    return tuple(one for one in mine if one.id != session.id)
 
 
 async def note_end(ctx: ApiContext, session_id: str, reason: str) -> bool:

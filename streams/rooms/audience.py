@@ -18,7 +18,9 @@ from streams.rooms.seat import RoomEvents, RoomSource
 from streams.rooms.values import Role, RoomState, Seat, SeatKind
 
 PAUSE_S = 0.05
-PAUSE_PER_SEAT_S = 0.001
+PAUSE_PER_SEAT_S = 0.003
+LONGEST_PAUSE_S = 0.5
+"""Everybody who comes is told to everybody: at twenty a second this would be most of what a hall of 100 costs."""
 BULK = 100
 """Participants in one message: below the 64 KiB of a frame."""
 
@@ -68,7 +70,7 @@ class Audience:
     @property
     def pause_s(self) -> float:
         """Return how long to gather changes before telling them."""
-        return PAUSE_S + PAUSE_PER_SEAT_S * len(self.links)
+        return min(PAUSE_S + PAUSE_PER_SEAT_S * len(self.links), LONGEST_PAUSE_S)
 
     @property
     def is_dirty(self) -> bool:

@@ -95,6 +95,11 @@ class PublishingPort(Protocol):
         """Return what is set when the connection is gone."""
         ...
 
+    @property
+    def accepted(self) -> frozenset[TrackName]:
+        """Return the tracks the last answer took: lines that cannot be carried are rejected alone."""
+        ...
+
     async def answer(self, offer_sdp: str, names: Mapping[str, TrackName]) -> str:
         """Answer the first or a later offer."""
         ...

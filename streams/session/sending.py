@@ -61,25 +61,28 @@ class Sending:
         is_new_share = TrackName.SCREEN in wanted and TrackName.SCREEN not in self.names
         if is_new_share:
             await self._room.command("share_start", {})
+        taken = NOTHING
         try:
-            answer = await self._answer(offer_sdp, names, is_fresh=is_fresh)
-        except BaseException:
-            if is_new_share:
+            answer, taken = await self._answer(offer_sdp, names, is_fresh=is_fresh)
+        finally:
+            if is_new_share and TrackName.SCREEN not in taken:
                 self._host.owner.start(self._stop_sharing(), "give the content back")
-            raise
-        self._set_names(wanted)
+        self._set_names(wanted & taken)
         return answer
 
-    async def _answer(self, offer_sdp: str, names: Mapping[str, TrackName], *, is_fresh: bool) -> str:
+    async def _answer(
+        self, offer_sdp: str, names: Mapping[str, TrackName], *, is_fresh: bool
+    ) -> tuple[str, frozenset[TrackName]]:
+        """Return the answer and the tracks it takes."""
         peer = self.peer
         if is_fresh or peer is None or peer.ended.is_set():
             return await self._begin(offer_sdp, names)
         answer = await peer.answer(offer_sdp, names)
         for name in self.names - frozenset(names.values()):
             peer.unpublish(name)
-        return answer
+        return answer, peer.accepted
 
-    async def _begin(self, offer_sdp: str, names: Mapping[str, TrackName]) -> str:
+    async def _begin(self, offer_sdp: str, names: Mapping[str, TrackName]) -> tuple[str, frozenset[TrackName]]:
         """Make a new connection and let the former one go, once the offer is answered."""
         ear = Ear()
         events = PublishEvents(
@@ -101,7 +104,7 @@ class Sending:
         peer.allow(self._allowed)
         peer.set_muted(self._muted)
         self._host.plane.publish(peer.publication)
-        return answer
+        return answer, peer.accepted
 
     def _level(self, name: TrackName, level_dbov: int, _mono_ns: int) -> None:
         self._room.report_level(name, level_dbov)

@@ -52,6 +52,12 @@ def build_block(values: Iterable[tuple[int, bytes]]) -> bytes:
     return _ONE_BYTE_PROFILE + (len(body) // 4).to_bytes(2, "big") + body
 
 
+def with_element(block: bytes, element: bytes) -> bytes:
+    """Return `block`, or a new one, with another finished element of whole words in it."""
+    body = block[4:] + element
+    return _ONE_BYTE_PROFILE + (len(body) // 4).to_bytes(2, "big") + body
+
+
 def accepted(offered: Mapping[int, str]) -> dict[int, str]:
     """Return which of a viewer's offered extensions (id → uri) it will get: the kept ones under canonical ids."""
     return {number: uri for number, uri in offered.items() if uri in KEPT and CANONICAL[uri] == number}

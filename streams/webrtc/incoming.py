@@ -18,8 +18,10 @@ from media.rtp.receive import MAX_DROPOUT, ReceptionStats
 from media.rtp.reception import ReceptionReporter
 from media.rtp.rtcp import ReportBlock, SenderReport
 from streams.fanout import NACK_HISTORY_PACKETS, Packet
+from streams.webrtc.extensions import with_element
 from streams.webrtc.lipsync import LayerClock
 from streams.webrtc.outlet import SourceTrack
+from streams.webrtc.playout import PlayoutDelay
 
 FLOWING_NS = 2_500_000_000
 """Without a packet for longer, a layer rests: a shared screen that stands still sends one picture a second."""
@@ -54,6 +56,8 @@ class LayerStats:
     key_frames: int
     key_requests: int
     jitter_ms: float
+    playout_ms: int
+    """How far behind its viewers are told to play."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class IncomingLayer:
         self._key_ts = _NO_SEQUENCE
         self._has_sets = False
         self._sets: tuple[bytes, ...] = ()
+        self._playout = PlayoutDelay()
         self._reporter = ReceptionReporter()
         self._first = 0
         self._received = 0
@@ -145,8 +150,12 @@ class IncomingLayer:
         self.bytes += len(payload)
         self.arrived_ns = now_ns
         timestamp = self.clock.stamp(ts32, now_ns)
-        if ts32 != self._frame_ts:
+        if number != self._head:
+            self._note_late(timestamp, now_ns)
+        elif ts32 != self._frame_ts:
             self._begin_frame(ts32, timestamp, now_ns)
+        if self._playout.element:
+            extension = with_element(extension, self._playout.element)
         mark = self._mark(payload) if self._mark is not None else 0
         is_key = mark != 0 and self._is_key(mark, ts32, number, payload)
         self.track.put(number, Packet(payload, timestamp, marker, extension), is_key=is_key)
@@ -198,6 +207,12 @@ class IncomingLayer:
             self._jitter_16 += abs(transit - self._transit) - ((self._jitter_16 + 8) >> 4)
         self._transit = transit
 
+    def _note_late(self, timestamp: int, now_ns: int) -> None:
+        """Learn from a packet behind the newest how much later it came than it would have without a loss."""
+        if self._transit is not None and self._mark is not None:
+            transit = now_ns * self.track.clock_rate_hz // 1_000_000_000 - timestamp
+            self._playout.note((transit - self._transit) * 1000 / self.track.clock_rate_hz, now_ns)
+
     def _is_key(self, mark: int, ts32: int, number: int, payload: bytes) -> bool:
         """Tell whether this is the one packet with which a key frame begins: that of its parameter sets, if it has any."""
         if mark == KEY_SETS:
@@ -241,7 +256,8 @@ class IncomingLayer:
         self.arrived_ns = 0
 
     def measure(self, now_ns: int) -> None:
-        """Measure the bit rate since the last call."""
+        """Measure the bit rate since the last call, and how far behind viewers should play."""
+        self._playout.review(now_ns)
         passed_ns = now_ns - self._counted_ns
         if self._counted_ns and passed_ns > 0:
             self.bitrate_bps = (self.bytes - self._counted_bytes) * 8 * 1_000_000_000 // passed_ns
@@ -299,6 +315,7 @@ class IncomingLayer:
             key_frames=self.key_frames,
             key_requests=self.keys.asked,
             jitter_ms=(self._jitter_16 >> 4) * 1000 / self.track.clock_rate_hz,
+            playout_ms=self._playout.delay_ms,
         )
 
 

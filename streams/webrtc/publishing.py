@@ -114,6 +114,7 @@ class PublishingPeer:
         self._owner = Owner(f"publish/{source}")
         self._peer: Peer | None = None
         self._names: dict[str, TrackName] = {}
+        self._accepted: frozenset[TrackName] = frozenset()
         self._round_trip = RoundTrip()
         self._ingress = Ingress(
             self.publication,
@@ -130,6 +131,11 @@ class PublishingPeer:
         self._repair_handle: asyncio.TimerHandle | None = None
         self._is_secure = False
 
+    @property
+    def accepted(self) -> frozenset[TrackName]:
+        """Return the tracks whose lines the last answer took; others were offered in codecs we lack, or not at all."""
+        return self._accepted
+
     async def answer(self, offer_sdp: str, names: Mapping[str, TrackName]) -> str:
         """Answer the first or a later offer; `names` tells what the lines with these mids are, known ones stay.
 
@@ -145,6 +151,7 @@ class PublishingPeer:
         lines = choose_published(offer, known)
         peer = await self._follow(offer)
         self._names = known
+        self._accepted = frozenset(line.name for line in lines)
         self._ingress.configure(_sending(lines))
         return write_published(offer, lines, self._engine.transport_of(peer))
 
@@ -170,6 +177,7 @@ class PublishingPeer:
     def unpublish(self, name: TrackName) -> None:
         """Take a track out of the publication without a new offer; its packets are ignored until it is named again."""
         self._names = {mid: other for mid, other in self._names.items() if other is not name}
+        self._accepted -= {name}
         self._ingress.configure(tuple(line for line in self._ingress.lines if line.name is not name))
 
     def allow(self, names: frozenset[TrackName]) -> None:

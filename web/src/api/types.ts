@@ -189,9 +189,18 @@ export interface CameraStorage {
   is_short?: boolean
 }
 
+export interface MeetingStorage {
+  bytes: number
+  tracks: number
+  oldest: string | null
+  days_kept: number
+  required_days: number
+}
+
 export interface StorageReport {
   volumes: Volume[]
   cameras: CameraStorage[]
+  meetings?: MeetingStorage | null
 }
 
 export interface User {

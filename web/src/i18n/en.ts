@@ -118,7 +118,7 @@ const en: Messages = {
     submit: 'Register and play', placeholder: 'Why do you need to look?', pick: { case: 'Police case', lost: 'Missing person or thing', traffic: 'Traffic accident', fire: 'Fire or disaster', dispute: 'Dispute', inspect: 'Routine check' },
   },
   storage: {
-    free: 'free', used: 'used', total: 'of', floor: 'safety margin', volume: 'Volume', camera: 'Camera', required: 'Required', kept: 'Kept', left: 'Forecast', size: 'Size', oldest: 'Oldest footage',
+    free: 'free', used: 'used', total: 'of', floor: 'safety margin', volume: 'Volume', meetings: 'Meetings', tracks: '{n} tracks', camera: 'Camera', required: 'Required', kept: 'Kept', left: 'Forecast', size: 'Size', oldest: 'Oldest footage',
     firstFile: 'first file being written', verdict: 'Verdict', ok: 'As required', young: 'Still filling', youngHint: 'Connected recently; not enough days yet', short: 'Too few days', shortHint: '{need} days required, {have} kept', filling: 'Space runs out', fillingHint: 'Full in about {n} days', over: 'Over-kept',
     overHint: 'Kept longer than allowed; will be deleted', none: 'No footage', allOk: 'All cameras keep what is required', someBad: '{n} cameras need attention', rate: 'Storage compliance', dayShort: '{n} d', forever: 'ample', empty: 'No footage yet', full: 'Below the safety margin; the oldest footage is being removed as allowed', away: 'Volume is not mounted',
   },

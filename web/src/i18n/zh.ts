@@ -118,7 +118,7 @@ const zh = {
     submit: '登记并播放', placeholder: '请说明为什么查看', pick: { case: '治安案件', lost: '寻人寻物', traffic: '交通事故', fire: '火情灾情', dispute: '纠纷调解', inspect: '日常巡检' },
   },
   storage: {
-    free: '剩余', used: '已用', total: '共', floor: '安全余量', volume: '存储卷', camera: '摄像机', required: '应存', kept: '实存', left: '预计可再存', size: '占用', oldest: '最早录像',
+    free: '剩余', used: '已用', total: '共', floor: '安全余量', volume: '存储卷', meetings: '会议录像', tracks: '共 {n} 路', camera: '摄像机', required: '应存', kept: '实存', left: '预计可再存', size: '占用', oldest: '最早录像',
     firstFile: '首个文件写入中', verdict: '结论', ok: '达标', young: '历史未成熟', youngHint: '接入不久，录像还没满天数', short: '天数不足', shortHint: '应存 {need} 天，实存 {have} 天', filling: '空间将满', fillingHint: '预计 {n} 天后写满', over: '超期',
     overHint: '超过应存天数，将自动删除', none: '暂无录像', allOk: '所有摄像机存储达标', someBad: '{n} 台摄像机需要处理', rate: '存储达标率', dayShort: '{n} 天', forever: '充足', empty: '还没有录像数据', full: '低于安全余量，正在按规定清理最早的录像', away: '存储卷未挂载',
   },

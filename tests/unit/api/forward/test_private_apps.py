@@ -6,6 +6,7 @@ import pytest
 from api.auth.actor import SYSTEM
 from api.forward.private_apps import UnixWorkers, ask_json, error_of, translated
 from api.state import SlotInfo
+from media.base.clock import SimulatedClock
 from media.base.errors import ErrorKind, HubError
 from tests.fakes.control import FakeState
 
@@ -14,8 +15,10 @@ class TwoSlots(FakeState):
     def __init__(self) -> None:
         super().__init__()
         self.manned = {"n/0": True, "n/1": True}
+        self.asked = 0
 
     async def slots(self) -> dict[str, SlotInfo]:
+        self.asked += 1
         self._up()
         return {
             slot: SlotInfo(
@@ -31,7 +34,7 @@ class TwoSlots(FakeState):
 
 async def test_a_camera_is_asked_of_its_worker_also_while_the_state_is_away() -> None:
     state = TwoSlots()
-    workers = UnixWorkers(state)
+    workers = UnixWorkers(state, SimulatedClock())
     before = await workers.of_camera("b")
     state.is_down = True
     during = await workers.of_camera("b")
@@ -46,7 +49,7 @@ async def test_ones_own_slots_are_known_before_the_state_has_ever_answered() -> 
     state = TwoSlots()
     state.is_down = True
     known = SlotInfo(slot="n/0", node="n", number=0, workers=1, socket="/run/0", is_manned=True)
-    workers = UnixWorkers(state, [known])
+    workers = UnixWorkers(state, SimulatedClock(), [known])
     assert (await workers.of_slot("n/0")).socket == "/run/0"
     assert [link.slot for link in await workers.all()] == ["n/0"]
     state.is_down = False
@@ -54,9 +57,27 @@ async def test_ones_own_slots_are_known_before_the_state_has_ever_answered() -> 
     await workers.aclose()
 
 
+async def test_the_list_of_slots_is_believed_for_a_moment_but_an_unknown_slot_is_asked_for() -> None:
+    state, clock = TwoSlots(), SimulatedClock()
+    workers = UnixWorkers(state, clock)
+    await workers.all()
+    state.is_down = True
+    assert (await workers.of_slot("n/0")).slot == "n/0"
+    with pytest.raises(HubError):
+        await workers.of_slot("n/7")
+    state.is_down = False
+    asked = state.asked
+    await workers.of_slot("n/1")
+    assert state.asked == asked
+    clock.advance(0.6)
+    await workers.of_slot("n/1")
+    assert state.asked == asked + 1
+    await workers.aclose()
+
+
 async def test_work_without_a_camera_goes_to_a_manned_worker() -> None:
     state = TwoSlots()
-    workers = UnixWorkers(state)
+    workers = UnixWorkers(state, SimulatedClock())
     state.manned["n/0"] = False
     assert (await workers.any()).slot == "n/1"
     state.manned["n/1"] = False

@@ -143,6 +143,17 @@ async def test_explicit_sound_takes_the_place_of_a_voice_and_voices_come_back(tm
         await page.wait_for(lambda m: m["type"] == "slot" and m["track"] == "microphone")
 
 
+async def test_a_line_that_cannot_be_carried_is_not_published_and_claims_nothing(tmp_path: Path) -> None:
+    async with world(tmp_path) as at:
+        page = await at.join("p-1")
+        lines = BOTH | {"2": "screen"}
+        assert await page.code("publish", sdp="no-camera no-screen", tracks=lines) == "published"
+        assert page.session.sending is not None
+        assert page.session.sending.names == {TrackName.MICROPHONE}
+        await settled(lambda: at.rooms.rooms["room-1"].state.content is None)
+        assert await page.code("unpublish", track="camera") == "wrong_state"
+
+
 async def test_a_screen_is_a_claim_to_the_content(tmp_path: Path) -> None:
     async with world(tmp_path) as at:
         first, second = await at.join("p-1"), await at.join("p-2")

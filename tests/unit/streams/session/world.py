@@ -125,7 +125,7 @@ class FakeSubscriber:
 
 
 class FakePublisher:
-    """A publishing connection that keeps its gate."""
+    """A publishing connection that keeps its gate. `no-camera` in an offer is a line it cannot carry."""
 
     def __init__(self, source: SourceId, events: PublishEvents) -> None:
         self.events = events
@@ -136,11 +136,16 @@ class FakePublisher:
         self.names: dict[str, TrackName] = {}
         self.candidates: list[str] = []
 
+    @property
+    def accepted(self) -> frozenset[TrackName]:
+        return frozenset(self.names.values())
+
     async def answer(self, offer_sdp: str, names: Mapping[str, TrackName]) -> str:
         if offer_sdp == "bad":
             raise bad_sdp()
-        self.names = dict(names)
-        for name in names.values():
+        refused = {TrackName(word.removeprefix("no-")) for word in offer_sdp.split() if word.startswith("no-")}
+        self.names = {mid: name for mid, name in names.items() if name not in refused}
+        for name in self.names.values():
             if self.publication.get(name) is None:
                 self.publication.put(published(name))
         return "published"

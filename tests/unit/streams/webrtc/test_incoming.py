@@ -233,3 +233,40 @@ def test_jitter_is_that_of_pictures(jitter_ms):
     for n in range(200):
         incoming.take(n, n * 3000, now_ns=SECOND + n * 33_333_333 + (n % 2) * jitter_ms * MS)
     assert abs(incoming.layer.stats(0).jitter_ms - jitter_ms) < 2
+
+
+def test_packets_say_how_far_behind_to_play_once_repairs_come_late():
+    incoming = Incoming()
+    packets = incoming.seen.packets
+    for number in range(0, 40, 2):  # every second picture comes 120 ms late
+        at_ns = SECOND + number * 40 * MS
+        incoming.take(number, number * 3600, now_ns=at_ns)
+        incoming.take(number + 1, (number + 1) * 3600, now_ns=at_ns + 40 * MS)
+        if number % 8 == 4:
+            incoming.take(number + 3, (number + 3) * 3600, now_ns=at_ns + 120 * MS)
+            incoming.take(number + 2, (number + 2) * 3600, now_ns=at_ns + 200 * MS)
+    assert {packet.extension for _, packet, _ in packets} == {b""}
+    incoming.layer.measure(3 * SECOND)
+    assert 120 <= incoming.layer.stats(3 * SECOND).playout_ms <= 160
+    incoming.take(60, 60 * 3600, now_ns=SECOND + 60 * 40 * MS)
+    assert len(packets[-1][1].extension) == 8
+
+
+def test_sound_that_comes_late_delays_nobody():
+    incoming = Incoming(CodecParams(codec=Codec.OPUS, clock_rate_hz=48_000))
+    for number in range(0, 40, 2):
+        incoming.take(number, number * 960, now_ns=SECOND + number * 20 * MS)
+    for number in range(1, 40, 2):
+        incoming.take(number, number * 960, now_ns=2 * SECOND)
+    incoming.layer.measure(3 * SECOND)
+    assert incoming.layer.stats(3 * SECOND).playout_ms == 0
+
+
+def test_a_late_picture_is_no_jitter():
+    incoming = Incoming()
+    for number in (0, 1, 3, 4):
+        incoming.take(number, number * 3600, now_ns=SECOND + number * 40 * MS)
+    before = incoming.layer.stats(2 * SECOND).jitter_ms
+    incoming.take(2, 2 * 3600, now_ns=SECOND + 400 * MS)
+    incoming.take(5, 5 * 3600, now_ns=SECOND + 200 * MS)
+    assert incoming.layer.stats(2 * SECOND).jitter_ms == before

@@ -1,0 +1,93 @@
+"""Camera and screen of a Chromium over a bad line, watched by another on a good one (SOAK_BAD_LINK_S). `make soak`.
+
+5 % of all packets are lost each way, the way there and back takes 80 ± 20 ms. What counts is what the one who watches
+sees: how long its pictures stood still, as the browser itself defines a freeze.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.fixtures_bad_link import bad_line
+from tests.integration.fixtures_session import Seat, meeting, until
+
+WATCHED_S = float(os.environ.get("SOAK_BAD_LINK_S", "120"))
+SETTLED_S = 10.0
+FREEZE_RATIO = 0.02
+LINE = {"seed": 7, "loss": 0.05, "delay_s": 0.04, "jitter_s": 0.01}
+
+OFFER = """async () => {
+  const media = await navigator.mediaDevices.getUserMedia({video: {width: 320, height: 180, frameRate: 15}});
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [640, 360];
+  const paint = canvas.getContext('2d');
+  let count = 0;
+  setInterval(() => {
+    paint.fillStyle = `hsl(${count % 360} 50% 50%)`;
+    paint.fillRect(0, 0, 640, 360);
+    paint.fillStyle = '#fff';
+    paint.fillRect((count++ * 7) % 600, 100, 40, 160);
+  }, 66);
+  const pc = s.up = new RTCPeerConnection(s.ice);
+  s.lines = {camera: pc.addTransceiver(media.getVideoTracks()[0], {direction: 'sendonly'}),
+    screen: pc.addTransceiver(canvas.captureStream(15).getVideoTracks()[0], {direction: 'sendonly'})};
+  await pc.setLocalDescription(await pc.createOffer());
+  const tracks = Object.fromEntries(Object.entries(s.lines).map(([name, t]) => [t.mid, name]));
+  return s.ask('publish', {sdp: pc.localDescription.sdp, tracks, fresh: true});
+}"""
+ANSWER = "async ([sdp]) => { await s.up.setRemoteDescription({type: 'answer', sdp}); }"
+SHOWN = """async () => {
+  const found = {};
+  (await s.down.getStats()).forEach((r) => {
+    if (r.type === 'inbound-rtp' && r.kind === 'video') found[r.mid] = {frames: r.framesDecoded || 0,
+      frozen_s: r.totalFreezesDuration || 0, 
+      behind_ms: 1000 * (r.jitterBufferDelay || 0) / Math.max(1, r.jitterBufferEmittedCount || 0)};
+  });
+  return found;
+}"""
+_HOST = re.compile(r"^(a=candidate:\S+ \d+ udp \d+ 127\.0\.0\.1) (\d+)", re.MULTILINE | re.IGNORECASE)
+
+
+@pytest.mark.timeout(WATCHED_S + 180)
+def test_a_bad_line_is_hardly_seen(tmp_path: Path) -> None:
+    with meeting(tmp_path / "data") as room:
+        village, county = room.sit(room.join()), room.sit(room.join_as_guest("县里"))
+        answer = village.run(OFFER)
+        assert answer["type"] == "published", answer
+        found = _HOST.search(answer["sdp"])
+        assert found is not None, answer["sdp"]
+        with bad_line(int(found[2]), **LINE) as line:  # type: ignore[arg-type]
+            village.run(ANSWER, _HOST.sub(rf"\1 {line.port}", answer["sdp"]))
+            county.open(video=2, audio=0)
+            mids = [county.watch(f"participant/{village.participant_id}", track) for track in ("camera", "screen")]
+            for mid in mids:
+                county.advances(mid, by=15, within_s=60)
+            county.page.wait_for_timeout(SETTLED_S * 1000)
+            before = _shown(county)
+            county.page.wait_for_timeout(WATCHED_S * 1000)
+            after = _shown(county)
+        print(f"\ncarried {line.carried} datagrams, lost {line.lost}")
+        frozen_all = []
+        print(
+            village.run(
+                "async () => { const f = []; (await s.up.getStats()).forEach(r => { if (r.type === 'outbound-rtp') f.push([r.mid, r.framesEncoded, r.framesSent, r.packetsSent, r.retransmittedPacketsSent, r.nackCount, r.pliCount, r.targetBitrate, r.framesPerSecond, r.qualityLimitationReason, r.keyFramesEncoded]); if (r.type === 'remote-inbound-rtp') f.push(['remote', r.roundTripTime, r.fractionLost, r.packetsLost]); if (r.type === 'candidate-pair' && r.nominated) f.push(['bwe', r.availableOutgoingBitrate])}); return f }"
+            )
+        )
+        print(room.hub.http.get("/metrics").text.count("\n"))
+        for mid in mids:
+            frozen = (after[mid]["frozen_s"] - before[mid]["frozen_s"]) / WATCHED_S
+            pictures = (after[mid]["frames"] - before[mid]["frames"]) / WATCHED_S
+            behind_ms = after[mid]["behind_ms"]
+            print(
+                f"slot {mid}: {pictures:.1f} pictures a second, frozen {frozen:.4f}, played {behind_ms:.0f} ms behind"
+            )
+            assert pictures > 7
+            assert frozen < FREEZE_RATIO
+        assert line.lost > 0.03 * line.carried
+
+
+def _shown(seat: Seat) -> Any:
+    return until(lambda: seat.run(SHOWN))
