@@ -5,6 +5,7 @@
  */
 import { Publisher, type PublishedName } from './publisher'
 import { SessionLink, type LinkOptions, type LinkState } from './link'
+import { LipSync } from './lipSync'
 import { levelOf, lossBetween, readingOfLine, worst, type LineReading, type QualityLevel } from './linkQuality'
 import type { Answer, ChairAction, IceServer, MediaKind, Ok, ServerEvent, TrackName, Welcome } from './protocol'
 import { applied, EMPTY_ROOM, welcomed, type RoomState } from './roomState'
@@ -51,6 +52,7 @@ export class SessionClient {
   private isSyncing = false
   private isSyncWanted = false
   private audioSlots = new Map<string, string>()
+  private lips = new LipSync()
   private hubLevels = new Map<string, QualityLevel>()
   private connected = { publish: true, subscribe: true }
   private lineBefore: LineReading | null = null
@@ -155,6 +157,7 @@ export class SessionClient {
 
   private slotsVoid(): void {
     this.audioSlots.clear()
+    this.lips = new LipSync()
     this.tellAudio()
     this.subscriptions.forgetTold()
     this.views.changed((mid) => this.trackOf(mid))
@@ -300,8 +303,20 @@ export class SessionClient {
     if (!subscriber) return
     const [received, sent] = await Promise.all([subscriber.stats(), this.publisher?.stats() ?? Promise.resolve([])])
     if (this.subscriber !== subscriber) return
-    this.views.measured(byMid(received, subscriber.midsByTrackId()))
+    const reports = byMid(received, subscriber.midsByTrackId())
+    this.views.measured(reports)
+    for (const [mid, waitMs] of this.lips.next(this.facesOfVoices(), reports)) subscriber.hold(mid, waitMs)
     if (this.linkState.kind === 'open') this.tellQuality([...received, ...sent])
+  }
+
+  /** Audio mid → video mid of the same person, of those who are seen and heard. */
+  private facesOfVoices(): Map<string, string> {
+    const pairs = new Map<string, string>()
+    for (const [audio, source] of this.audioSlots) {
+      const video = this.subscriptions.midOf(source, 'camera')
+      if (video !== null) pairs.set(audio, video)
+    }
+    return pairs
   }
 
   private tellQuality(reports: StatsReport[]): void {

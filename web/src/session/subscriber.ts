@@ -53,6 +53,12 @@ export class Subscriber {
     return this.peer.connection?.getTransceivers().find((transceiver) => transceiver.mid === mid)?.receiver.track ?? null
   }
 
+  /** Lets a slot play so much behind, null as soon as it can; browsers that know no such wish do as before. */
+  hold(mid: string, waitMs: number | null): void {
+    const receiver = this.peer.connection?.getTransceivers().find((transceiver) => transceiver.mid === mid)?.receiver
+    if (receiver && 'jitterBufferTarget' in receiver) receiver.jitterBufferTarget = waitMs
+  }
+
   replace(): Promise<void> {
     return this.peer.replace()
   }
