@@ -136,8 +136,9 @@ class Plane:
     async def settle(self, *tracks: SourceTrack) -> None:
         """Let the pump work until everything published, and put into `tracks`, is sent."""
         mine = tuple(self._feed.tracks.values()) if self._feed is not None else ()
+        batch = self.port.batch  # level tracks do not suffice: what a full kernel refused still waits here
         async with asyncio.timeout(30):
-            while any(t.is_queued or t.catching_up for t in (*mine, *tracks)):  # noqa: ASYNC110  # no event to wait for
+            while batch.used or any(t.is_queued or t.catching_up for t in (*mine, *tracks)):  # noqa: ASYNC110  # no event to wait for
                 await asyncio.sleep(0.001)
 
     def close(self) -> None:
