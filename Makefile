@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := media streams recorder api
 PYTEST := $(BIN)/python -m pytest
+# What failed beside everything else is judged once more by itself, both runs printed; failing again fails the run.
+JUDGE = sh -c '"$$@" || { echo "== once more, the failed tests by themselves =="; "$$@" --last-failed --last-failed-no-failures none; }' judge $(PYTEST)
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/package.json web/vite.config.ts
 DEMO_DATA ?= data/demo
 
@@ -49,9 +51,9 @@ web: api/console/index.html ## build the console into api/console
 # --- knowing --------------------------------------------------------------------------------------------------------
 
 test: packages $(VENV)/.dev api/console/index.html ## everything to a green test run, browser tests included
-	$(PYTEST) tests/unit tests/lint tests/fuzz
-	$(PYTEST) tests/integration
-	$(PYTEST) tests/browser
+	$(JUDGE) tests/unit tests/lint tests/fuzz
+	$(JUDGE) tests/integration
+	$(JUDGE) tests/browser
 	cd web && npm run --silent test
 
 unit: $(VENV)/.dev ## unit tests
