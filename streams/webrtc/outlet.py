@@ -32,16 +32,15 @@ class Pace:
         self._credit = float(BURST_PACKETS)
         self._filled_ns = 0
 
-    def take(self, now_ns: int) -> bool:
-        """Take leave to send one packet; False when it must wait a millisecond or two."""
-        if self._credit < 1.0:
+    def take(self, now_ns: int, wanted: int = 1) -> int:
+        """Take leave to send up to `wanted` packets; return how many, 0 when it must wait a millisecond or two."""
+        if self._credit < wanted:
             earned = (now_ns - self._filled_ns) * PACKETS_PER_MS / 1e6
             self._filled_ns = now_ns
             self._credit = min(self._credit + earned, float(BURST_PACKETS))
-            if self._credit < 1.0:
-                return False
-        self._credit -= 1.0
-        return True
+        granted = min(wanted, int(self._credit))
+        self._credit -= granted
+        return granted
 
 
 class Entry(NamedTuple):
@@ -58,6 +57,10 @@ class Entry(NamedTuple):
     tag_bytes: int
     address: int
     owner: tuple[SrtpSession, PeerAddress, bool]
+
+
+Part = tuple[list[Packet], list[Entry], int]
+"""Consecutive packets of one size but for a smaller last one, the live table, and how far down it they are sent."""
 
 
 class Path(NamedTuple):
@@ -116,8 +119,8 @@ class SourceTrack:
         self.pace = Pace()
         self.next_live_seq = 0
         """Source sequence the live table gets next."""
-        self.part_sent: tuple[list[Entry], int] | None = None
-        """Table and position of a packet the pump had to leave half-way."""
+        self.part_sent: Part | None = None
+        """What the pump had to leave half-way."""
         self.is_queued = False
         self.sent_packets = 0
         self.sent_octets = 0
@@ -133,7 +136,7 @@ class SourceTrack:
     @property
     def join_seq(self) -> int:
         """Return the first source sequence an entry added now would get."""
-        return self.next_live_seq + (self.part_sent is not None)
+        return self.next_live_seq + (len(self.part_sent[0]) if self.part_sent is not None else 0)
 
     @property
     def backlog(self) -> int:
@@ -142,7 +145,7 @@ class SourceTrack:
 
     @property
     def table(self) -> list[Entry]:
-        """Return the live table, made anew after changes; one in use by a half-sent packet is left as it is."""
+        """Return the live table, made anew after changes; one in use by half-sent packets is left as it is."""
         if self._table is None:
             self._table = [outlet.entry() for outlet in self.live]
         return self._table
@@ -364,11 +367,11 @@ class Outlet:
         if self.state is OutletState.LIVE:
             self.track.table_changed()
 
-    def caught_up(self, size_bytes: int) -> None:
-        """Count one packet sent by the pump while catching up."""
-        self.cursor += 1
-        self._packets += 1
-        self._octets += size_bytes
+    def caught_up(self, run: list[Packet]) -> None:
+        """Count packets sent by the pump while catching up: of one size but for the last."""
+        self.cursor += len(run)
+        self._packets += len(run)
+        self._octets += len(run[0].payload) * (len(run) - 1) + len(run[-1].payload)
 
     def sent(self) -> tuple[int, int]:
         """Return packets and payload octets sent since it began, without repeats."""

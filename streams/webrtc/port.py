@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from media.base.clock import Clock
-from streams.webrtc.batch import ANY_LOCAL, IP_PKTINFO, Batch, packet_info
+from streams.webrtc.batch import ANY_LOCAL, IP_PKTINFO, UDP_SEGMENT, Batch, packet_info
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +109,7 @@ class UdpPort:
         self.host, self.port = sock.getsockname()
         self._socket = sock
         self._writer_fd = os.dup(sock.fileno())  # a second number, so that reading and writing are watched apart
-        self.batch = Batch(self._writer_fd)
+        self.batch = Batch(self._writer_fd, takes_runs=_knows_segments(sock))
         asyncio.get_running_loop().add_reader(sock.fileno(), self._readable)
 
     def close(self) -> None:
@@ -255,6 +255,15 @@ class UdpPort:
             self._locals.pop(address, None)
         else:
             self._locals[address] = before
+
+
+def _knows_segments(sock: socket.socket) -> bool:
+    """Tell whether the kernel cuts runs apart; one that does not know how would send them as one."""
+    try:
+        sock.getsockopt(socket.SOL_UDP, UDP_SEGMENT)
+    except OSError:
+        return False
+    return True
 
 
 def _request_facts(data: bytes) -> tuple[str, bool]:

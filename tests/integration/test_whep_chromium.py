@@ -145,10 +145,10 @@ async def test_loss_is_repaired_and_a_lost_picture_is_given_again():
 
         def lossy() -> bool:
             nonlocal count
-            for index in range(batch.used):
+            for slot in range(batch.filled):
                 count += 1
                 if count % 25 == 0:
-                    batch.lengths[index] = 0  # an empty datagram: the packet is lost on the way
+                    batch.lengths[slot] = 0  # left out of a run, or an empty datagram: lost on the way
             return send()
 
         batch.send = lossy  # type: ignore[method-assign]
@@ -157,7 +157,7 @@ async def test_loss_is_repaired_and_a_lost_picture_is_given_again():
         assert stats["video"]["nackCount"] > 5
         (figures,) = place.endpoint.sessions()
         assert figures.packets_resent > 5
-        batch.send = lambda: setattr(batch, "used", 0) or True  # type: ignore[method-assign]  # nothing gets out
+        batch.send = lambda: batch.clear() or True  # type: ignore[method-assign]  # nothing gets out
         await asyncio.sleep(1.5)
         batch.send = send  # type: ignore[method-assign]
         await plays(place, chromium, 50)

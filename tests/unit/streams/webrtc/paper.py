@@ -1,13 +1,12 @@
 """A pump on paper: what it would send, in order, without sockets, keys or an event loop; time is a script."""
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from media.packet import Codec, CodecParams
-from media.srtp import PacketBuffer
 from streams.fanout import Packet, RunTimeline
 from streams.webrtc import pump as pump_module
-from streams.webrtc.batch import PeerAddress
+from streams.webrtc.batch import Batch, PeerAddress
 from streams.webrtc.out_stream import OutStream
 from streams.webrtc.outlet import Outlet, Path, SourceTrack
 from streams.webrtc.pump import Pump
@@ -42,32 +41,34 @@ class Sent:
     whole: bytes
 
 
-@dataclass
-class PaperBatch:
-    """Stands where the kernel takes packets; refuses while `is_full`."""
+class PaperBatch(Batch):
+    """Stands where the kernel takes packets, and cuts runs apart; refuses while `is_full`."""
 
-    capacity: int = 7
-    used: int = 0
-    is_full: bool = False
-    sent: list[Sent] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.slots = [PacketBuffer() for _ in range(self.capacity)]
-        self.lengths, self.names, self.controls = ([0] * self.capacity for _ in range(3))
+    def __init__(self) -> None:
+        super().__init__(-1, 7, takes_runs=True)
+        self.is_full = False
+        self.sent: list[Sent] = []
 
     def send(self) -> bool:
         if self.used and self.is_full:
             return False
-        for slot, length in zip(self.slots[: self.used], self.lengths, strict=False):
-            whole = bytes(slot.view[:length])
-            flags, second, seq, timestamp, ssrc = struct.unpack_from("!BBHII", whole)
-            head = 16 + 4 * struct.unpack_from("!H", whole, 14)[0] if flags & 0x10 else 12
-            self.sent.append(Sent(ssrc, seq, timestamp, second & 0x7F, whole[head:], whole))
-        self.used = 0
+        slots = iter(range(self.filled))
+        for index in range(self.used):
+            mine = [next(slots) for _ in range(self.counts[index])]
+            assert self.firsts[index] == self.vectors[mine[0]]
+            if len(mine) > 1:
+                assert {self.lengths[slot] for slot in mine[:-1]} == {self.segments[mine[0]]}, "cannot be cut apart"
+                assert self.lengths[mine[-1]] <= self.segments[mine[0]]
+            self.sent += [self._read(slot) for slot in mine]
+        assert next(slots, None) is None
+        self.clear()
         return True
 
-    def retire(self, address: PeerAddress) -> None:
-        pass
+    def _read(self, slot: int) -> Sent:
+        whole = bytes(self.slots[slot].view[: self.lengths[slot]])
+        flags, second, seq, timestamp, ssrc = struct.unpack_from("!BBHII", whole)
+        head = 16 + 4 * struct.unpack_from("!H", whole, 14)[0] if flags & 0x10 else 12
+        return Sent(ssrc, seq, timestamp, second & 0x7F, whole[head:], whole)
 
 
 @dataclass

@@ -162,7 +162,8 @@ async def test_answers_leave_from_the_address_that_was_asked():
         slot, batch = port.batch.slots[0], port.batch
         slot.view[:5] = b"media"
         address = PeerAddress(*me, port.local_of(me))
-        batch.names[0], batch.controls[0], batch.lengths[0], batch.used = address.pointer, address.pointer + 16, 5, 1
+        batch.lengths[0] = 5
+        batch.add_singles([address.pointer], 0)
         assert batch.send()
         async with asyncio.timeout(2):
             data, source = await asyncio.get_running_loop().sock_recvfrom(asker, 2048)

@@ -166,7 +166,9 @@ async def test_numbers_are_never_used_twice_for_different_bytes(monkeypatch):
             packets = viewer.read()
             assert len({packet.seq for packet in packets}) == len(packets)
             steps = [(b.seq - a.seq) & 0xFFFF for a, b in pairwise(packets)]
-            assert all(step in (1, 2) for step in steps)  # 2: a packet half-sent while its viewer began anew
+            # A run half-sent while its viewer began anew is the only hole there may be.
+            assert all(1 <= step <= 1 + pump_module.MAX_RUN_PACKETS for step in steps)
+            assert steps.count(1) > 0.97 * len(steps)
             assert viewer.forged == 0
 
 
@@ -245,7 +247,7 @@ async def test_every_slice_of_a_large_audience_gets_the_same_picture():
     async with plane() as p:
         p.begin()
         p.picture(is_key=True)
-        viewers = [p.join() for _ in range(133)]  # two full batches and a rest
+        viewers = [p.join() for _ in range(133)]  # several full batches and a rest
         for _ in range(4):
             p.picture()
         await p.settle()
