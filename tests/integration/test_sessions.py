@@ -176,8 +176,12 @@ def test_garbage_at_the_gate_is_told_and_bounded(hub: HubProcess) -> None:
         assert one.next()["code"] == "bad_message"
         one.socket.send(json.dumps({"type": "publish", "id": 1, "sdp": "m=\r\n" * 10_000, "tracks": {}}))
         assert one.until("error")["id"] == 1
-        one.socket.send("x" * 3_000_000)
-        assert one.closed() == 1009
+        try:
+            one.socket.send("x" * 3_000_000)
+        except ConnectionClosed:  # shut in the middle of the word: the kernel may throw the reason away
+            assert one.socket.close_code in {1006, 1009}
+        else:
+            assert one.closed() == 1009
     with (
         pytest.raises(InvalidStatus) as caught,
         connect(f"ws://127.0.0.1:{hub.port}/api/v1/session", origin="http://evil.example"),
