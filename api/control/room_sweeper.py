@@ -26,6 +26,7 @@ from api.db.seats import SeatRow, SessionRow
 from api.forward.private_apps import error_of, translated
 from api.services import principals, room_cameras, room_journal, session_views, sessions
 from api.services.principals import Login, load_all
+from api.services.ranges import DAY_US
 from api.services.room_access import RoomView, is_member
 from api.state.channels import SESSION_CHANNEL
 from media.base.errors import HubError
@@ -35,7 +36,6 @@ log = structlog.get_logger(__name__)
 SECOND_US = 1_000_000
 YOUNG_US = 20 * SECOND_US
 """A session this young may not be in its worker's list yet."""
-DAY_US = 86_400 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)

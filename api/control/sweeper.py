@@ -17,7 +17,7 @@ from api.auth.verbs import Verb
 from api.context import ApiContext
 from api.control.metrics import Metrics
 from api.control.periodic import PURGE_EVERY_S, RECONCILE_EVERY_S, Periodic
-from api.control.room_sweeper import RoomSweeper
+from api.control.room_sweeper import YOUNG_US, RoomSweeper
 from api.db import cameras, live, logins, playback
 from api.db.cameras import CameraRow
 from api.db.live import LiveSessionRow
@@ -28,6 +28,7 @@ from api.services import playback as playback_service
 from api.services.meeting_playback import rooms_of
 from api.services.meeting_recordings import may_replay
 from api.services.principals import Login, load_all
+from api.services.ranges import DAY_US
 from api.services.room_access import RoomView
 from api.state.channels import SESSION_CHANNEL
 from media.base.errors import HubError
@@ -36,9 +37,6 @@ log = structlog.get_logger(__name__)
 
 SECOND_US = 1_000_000
 VIEW_IDLE_US = 60 * SECOND_US
-YOUNG_US = 20 * SECOND_US
-"""A session this young may not be in its worker's list yet."""
-DAY_US = 86_400 * SECOND_US
 
 
 class Sweeper:

@@ -22,6 +22,7 @@ from api.db.rooms import RoomRow
 from api.db.seats import SeatRow
 from api.forward.private_apps import error_of, private_headers, translated
 from api.services import room_journal, rooms
+from api.services.ranges import DAY_US
 from api.services.room_access import CHAIR, RoomView, check_known, may_read_record, role_of
 from media.base.errors import ErrorKind, HubError
 from media.base.ids import SourceId
@@ -29,7 +30,6 @@ from media.packet import Codec
 from recorder.meetings import Part, footage_of
 from streams.rooms.seating import camera_seat
 
-DAY_US = 86_400_000_000
 LONGEST_US = 400 * DAY_US
 """Of a room that is open for years, its last 400 days are looked at."""
 NOT_PLAYED = frozenset({Codec.VP8.value})

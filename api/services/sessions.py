@@ -77,10 +77,10 @@ async def begin(ctx: ApiContext, token: str, actor: Actor, *, foreign: str = "")
     link = home if foreign and home is not None else await room_homes.seat_slot(ctx, home)
     principal = await _holder(ctx, row)
     async with ctx.db.write() as connection:
-        seat, room, username = await _entitled(connection, row, principal)
+        entitled = await _entitled(connection, row, principal)
         if not await seats.use_token(connection, row.token_hash, ctx.clock.wall_us()):
             raise _unauthenticated("token_used", "the token was used already")
-        opening = await _add(ctx, connection, actor, (row, seat, room, username, link.slot), prefix=foreign or "s")
+        opening = await _add(ctx, connection, actor, (row, entitled, link.slot), prefix=foreign or "s")
     return replace(opening, home_slot=home.slot if home else None)
 
 
@@ -108,16 +108,23 @@ async def _holder(ctx: ApiContext, row: TokenRow | SessionRow) -> Principal | No
     return principal
 
 
-async def _entitled(
-    connection: Connection, row: TokenRow | SessionRow, principal: Principal | None
-) -> tuple[SeatRow | None, RoomRow | None, str]:
-    """Return seat, room and name of whoever may still have them; HubError when room or membership has gone."""
+@dataclass(frozen=True, slots=True)
+class _Entitled:
+    """Who may have a session: in a seat of a room, or in none to watch only."""
+
+    username: str
+    seat: SeatRow | None = None
+    room: RoomRow | None = None
+
+
+async def _entitled(connection: Connection, row: TokenRow | SessionRow, principal: Principal | None) -> _Entitled:
+    """Return whoever may still have the seat; HubError when room or membership has gone."""
     if principal is not None and await seats.count_open(connection, principal.user_id) >= MAX_SESSIONS:
         raise HubError(ErrorKind.EXHAUSTED, "too many sessions", code="too_many_sessions", limit=MAX_SESSIONS)
     if row.room_id is None or row.participant_id is None:
         if principal is None:
             raise _unauthenticated("token_invalid", "the token is nobody's")
-        return None, None, principal.username
+        return _Entitled(principal.username)
     room = await rooms.get(connection, row.room_id)
     seat = await seats.seat(connection, row.room_id, row.participant_id)
     if room is None or seat is None:
@@ -126,28 +133,29 @@ async def _entitled(
     view = RoomView(room, (await rooms.members_of(connection, [room.id]))[room.id])
     if not (seat.is_guest or is_member(view, principal)):
         raise HubError(ErrorKind.DENIED, "no longer invited", code="not_permitted")
-    return seat, room, principal.username if principal else seat.display_name
+    return _Entitled(principal.username if principal else seat.display_name, seat, room)
 
 
 async def _add(
     ctx: ApiContext,
     connection: Connection,
     actor: Actor,
-    found: tuple[TokenRow | SessionRow, SeatRow | None, RoomRow | None, str, str],
+    found: tuple[TokenRow | SessionRow, _Entitled, str],
     *,
     prefix: str = "s",
 ) -> Opening:
-    row, seat, room, username, slot = found
+    row, entitled, slot = found
+    seat = entitled.seat
     now_us, resume = ctx.clock.wall_us(), new_secret()
     session = SessionRow(
-        id=new_id(f"{prefix}-"), user_id=row.user_id, username=username[:64], login_session_id=row.login_session_id,
+        id=new_id(f"{prefix}-"), user_id=row.user_id, username=entitled.username[:64], login_session_id=row.login_session_id,
         room_id=row.room_id, participant_id=row.participant_id, slot=slot, resume_hash=secret_hash(resume),
         address=actor.address[:64], started_us=now_us, ended_us=None, end_reason=None,
     )  # fmt: skip
     await seats.add_session(connection, session)
     if seat is not None:
         details = {"session": session.id, "venue": seat.venue, "role": seat.role, "guest": seat.is_guest}
-        path = room.org_path if room else "/"
+        path = entitled.room.org_path if entitled.room else "/"
         await audit.append(connection, entry(session, seat, (now_us, path), "room.join", details, actor.trace_id))
     spent = row.token_hash if isinstance(row, TokenRow) else None
     return Opening(session, seat, resume, is_resume=False, spent=spent)
@@ -205,8 +213,8 @@ async def resume(ctx: ApiContext, secret: str) -> Opening:
             raise HubError(ErrorKind.NOT_FOUND, "no such session", code="resume_unknown")
     principal = await _holder(ctx, session)
     async with ctx.db.read() as connection:
-        seat, _, _ = await _entitled(connection, session, principal)
-    opening = Opening(session, seat, secret, is_resume=True)
+        entitled = await _entitled(connection, session, principal)
+    opening = Opening(session, entitled.seat, secret, is_resume=True)
     return opening if session.ended_us is None else replace(opening, is_resume=False)
 
 
@@ -229,9 +237,9 @@ async def afresh(ctx: ApiContext, before: Opening, actor: Actor) -> Opening:
     link = await room_homes.seat_slot(ctx, home)
     principal = await _holder(ctx, session)
     async with ctx.db.write() as connection:
-        seat, present, username = await _entitled(connection, session, principal)
+        entitled = await _entitled(connection, session, principal)
         await seats.retire_resume(connection, session.id, secret_hash(f"gone {session.id}"))
-        opening = await _add(ctx, connection, actor, (session, seat, present, username, link.slot))
+        opening = await _add(ctx, connection, actor, (session, entitled, link.slot))
         await seats.change_session(connection, opening.session.id, {"resume_hash": session.resume_hash})
     kept = replace(opening.session, resume_hash=session.resume_hash)
     return replace(opening, session=kept, resume=before.resume)
